@@ -1,0 +1,98 @@
+"""The command line: one command a stage, plus the ones around them. Heavy packages are imported inside the commands."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from pipeline.errors import PipelineError
+
+# Before anything heavy is imported: no telemetry, one thread a process (two OpenMP pools on two cores are many times slower).
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+
+
+class Group(click.Group):
+    """Shows a `PipelineError` as its message, without a stack trace, and exits with its code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; translate failures for people."""
+        try:
+            return super().invoke(ctx)
+        except PipelineError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="sta-lstm-pipeline")
+def main() -> None:
+    """STA-LSTM (AAAI 2017) as a pipeline: download, normalize, split, pretrain, finetune, evaluate, report.
+
+    `dvc repro` runs these stages in order; each can also be run alone.
+    """
+
+
+def _run(stage: str, target: str) -> None:
+    importlib.import_module(f"pipeline.stages.{stage}").main(target)
+
+
+@main.command()
+@click.argument("dataset")
+def download(dataset: str) -> None:
+    """Fetch or check the raw files of a data set (demo: make the synthetic ones)."""
+    _run("download", dataset)
+
+
+@main.command()
+@click.argument("dataset")
+def normalize(dataset: str) -> None:
+    """Turn raw files into the skeleton store, with every repair counted."""
+    _run("normalize", dataset)
+
+
+@main.command()
+@click.argument("dataset")
+def split(dataset: str) -> None:
+    """Divide the samples into train, validation and test by the official protocols."""
+    _run("split", dataset)
+
+
+@main.command()
+@click.argument("cell")
+def pretrain(cell: str) -> None:
+    """Train the attention networks of a cell (protocol and method), steps 2 to 7 of Algorithm 1."""
+    _run("pretrain", cell)
+
+
+@main.command()
+@click.argument("cell")
+def finetune(cell: str) -> None:
+    """Train the main network and everything jointly, steps 8 and 9."""
+    _run("finetune", cell)
+
+
+@main.command()
+@click.argument("cell")
+def evaluate(cell: str) -> None:
+    """Write logits, accuracy and mean attention on the test samples."""
+    _run("evaluate", cell)
+
+
+@main.command()
+@click.argument("dataset")
+def report(dataset: str) -> None:
+    """Write the report of a data set into `reports/`."""
+    _run("report", dataset)
+
+
+@main.command()
+@click.argument("datasets", nargs=-1, required=True)
+def use(datasets: tuple[str, ...]) -> None:
+    """Choose the data sets that `dvc repro` runs: rewrites the `use:` line of params.yaml."""
+    from pipeline import params  # noqa: PLC0415
+
+    click.echo(f"params.yaml: {params.switch(list(datasets))}")

@@ -1,0 +1,71 @@
+"""The data sets, one module each: raw reader, joints, bones, actions, subjects, protocols, repairs. No torch here.
+
+Adding one: write `pipeline/datasets/<name>.py` with the members of `Dataset`, and its lines in `params.yaml`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import pandas as pd
+
+from pipeline.errors import ParamsError
+from pipeline.skeletons import Meta
+
+
+class Format(Protocol):
+    """How recordings in one raw format become a store, and which protocols they have. Implemented by `sbu` and `ntu`.
+
+    `META`: the store's `Meta`.
+    """
+
+    META: Meta
+
+    def normalize(self, raw: Path, target: Path, section: Any, allow_malformed: int) -> None:
+        """Read the raw folder, repair, and write into `target` the store, `repairs.csv` and `set_aside.csv`.
+
+        `section` is the format's section of `params.normalize`. `repairs.csv` has the columns
+        `repair,rule,samples,frames`: every repair counted. `set_aside.csv`: `file,line,reason`.
+        Raises `TooManyMalformed` where more files than `allow_malformed` cannot be read.
+        """
+
+    def assign(self, protocol: str, index: pd.DataFrame) -> pd.DataFrame:
+        """Columns `fold` (from 1), `name` and `part` (`train` or `test`) of the official protocol, a row a fold and sample.
+
+        Raises `SplitMismatch` where the counts are not those of the protocol and the data set is complete.
+        """
+
+    def groups(self, protocol: str, index: pd.DataFrame) -> pd.Series:
+        """For each sample the group that must not be divided when validation data are held out (subject, or pair of subjects)."""
+
+
+class Dataset(Protocol):
+    """What a module in this package offers.
+
+    `FORMATS`: store name -> `Format`. `PROTOCOLS`: protocol name as users know it -> (store name, the format's protocol).
+    `SYNTHETIC`: whether every number from this data set must be called synthetic. `LICENCE`: the terms, one sentence.
+    """
+
+    FORMATS: Mapping[str, Format]
+    PROTOCOLS: Mapping[str, tuple[str, str]]
+    SYNTHETIC: bool
+    LICENCE: str
+
+    def fetch(self, target: Path, section: Any) -> None:
+        """Bring the raw data, or the record of them, into `target`; one folder a store. `section`: `params.download.<name>`."""
+
+
+def load(name: str) -> Dataset:
+    """The module of a data set; `ParamsError` names those that exist where `name` is none."""
+    names = sorted(p.stem for p in Path(__file__).parent.glob("[a-z]*.py"))
+    try:
+        module = importlib.import_module(f"{__name__}.{name}")
+        if hasattr(module, "PROTOCOLS"):
+            return cast(Dataset, module)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+    raise ParamsError(f"params.yaml: unknown data set {name!r}; there are modules {', '.join(names)}")

@@ -1,0 +1,66 @@
+"""One exception class per failure that a user can meet; the message says where, what was expected and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PipelineError(Exception):
+    """Base of all failures shown to a user without a stack trace; the CLI prints the message and exits with `exit_code`."""
+
+    exit_code = 2
+
+
+class ParamsError(PipelineError):
+    """`params.yaml` has an unknown key or an impossible value."""
+
+
+class RawDataMissing(PipelineError):
+    """The raw files of a data set are not where they were looked for."""
+
+
+class DownloadFailed(PipelineError):
+    """A server did not deliver a file completely, after all retries."""
+
+
+class ArchiveMismatch(PipelineError):
+    """An archive disagrees with the protocol's facts, or with the record made when it was downloaded."""
+
+
+class MalformedSkeleton(PipelineError):
+    """A raw skeleton file cannot be read.
+
+    Attributes: `file` (name inside the raw data), `line` (counted from 1), `reason`.
+    """
+
+    def __init__(self, file: str | Path, line: int, reason: str):
+        super().__init__(f"{file}, line {line}: {reason}")
+        self.file, self.line, self.reason = str(file), line, reason
+
+    def __reduce__(self) -> tuple[type[MalformedSkeleton], tuple[str, int, str]]:
+        """Travel between processes with all three parts (the default keeps the message alone)."""
+        return (MalformedSkeleton, (self.file, self.line, self.reason))
+
+
+class TooManyMalformed(PipelineError):
+    """More raw files were set aside than `normalize.allow_malformed` permits."""
+
+
+class SplitMismatch(PipelineError):
+    """A split does not have the counts of its protocol, or a sample would be in two parts."""
+
+
+class StoreMismatch(PipelineError):
+    """A skeleton store is incomplete, damaged, or of another format version."""
+
+
+class ResultsMissing(PipelineError):
+    """The report was asked for, but predictions that it needs are not there or do not fit the split."""
+
+
+class TrainingFailed(PipelineError):
+    """A run failed or diverged (loss not finite); the message names the run and the phase."""
+
+
+class TrackingUnavailable(PipelineError):
+    """MLflow cannot be reached (only raised by commands that exist for MLflow; training never raises it)."""

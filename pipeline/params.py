@@ -1,0 +1,322 @@
+"""Typed view of `params.yaml`: an unknown key or an impossible value is a `ParamsError` that names the key.
+
+`load()` reads the file as it is; `for_cell()` lays the overlays of a cell's recipe and method over it.
+What a parameter means and where its value comes from (`[paper]`, `[same-lab]`, `[re-implementation]`, `[ours]`) stands
+beside it in `params.yaml`; `provenance()` reads those comments back for the report's ledger.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import ParamsError
+
+FILE = Path("params.yaml")
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: no unknown keys, no silent conversions, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SbuDownload(Section):
+    """Where the SBU archives are: `source` (or `SBU_SOURCE`) is a folder, a zip or a base URL."""
+
+    source: str
+    retries: Count
+    timeout_s: Annotated[float, Field(gt=0)]
+
+
+class NtuDownload(Section):
+    """Where the NTU archive is: `source` (or `NTU_SOURCE`) is a folder or a zip."""
+
+    source: str
+
+
+class DemoDownload(Section):
+    """The synthetic data of the demo."""
+
+    seed: Count
+    sbu_repeats: Positive
+    ntu_subjects: Positive
+    ntu_repeats: Positive
+    noise_m: Weight
+    evidence_m: Weight
+
+
+class Download(Section):
+    """Stage `download`."""
+
+    sbu: SbuDownload
+    ntu: NtuDownload
+    demo: DemoDownload
+
+
+class SbuNormalize(Section):
+    """From SBU's raw numbers to metres; each step can be switched off."""
+
+    denormalize: bool
+    order: Literal["left_first", "file"]
+    smooth: Literal["savgol5", "none"]
+    smooth_ends: Literal["keep", "interpolate"]
+    centre: Literal["torsos_per_frame", "torsos_first_frame", "none"]
+
+
+class NtuNormalize(Section):
+    """From NTU's raw tracks to two ordered bodies; each rule can be switched off (`0`, `none` or `false`)."""
+
+    drop_listed_missing: bool
+    shortest_track: Count
+    spread_ratio: Weight
+    spread_share: Share
+    order: Literal["motion", "file"]
+    empty_frames: Literal["cut", "keep"]
+    not_a_number: Literal["interpolate", "reject"]
+    centre: Literal["spine_first_frame", "body_per_frame", "none"]
+
+
+class Normalize(Section):
+    """Stage `normalize`."""
+
+    allow_malformed: Count
+    sbu: SbuNormalize
+    ntu: NtuNormalize
+
+
+class Split(Section):
+    """Stage `split`: how much of training is held out for validation, in whole groups of subjects."""
+
+    validation_share: Annotated[float, Field(ge=0, lt=1)]
+    seed: Count
+
+
+class Model(Section):
+    """The network: Song et al., sections on the main LSTM, spatial and temporal attention."""
+
+    hidden: Positive
+    layers: Positive
+    attention_hidden: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    alpha_scale: Literal["one", "joints"]
+    gates: Literal["both_people", "per_person_shared"]
+    beta_layers: Literal[1, 2]
+    beta_bias: float
+    score_norm: Literal["none", "frames"]
+    init: Literal["default_orthogonal", "gaussian"]
+
+
+class Objective(Section):
+    """The three penalties beside the cross-entropy."""
+
+    lambda1: Weight
+    lambda2: Weight
+    lambda3: Weight
+    beta_norm: Literal["l2", "squared"]
+    l1_scope: Literal["all", "main"]
+    l1_reduce: Literal["sum", "mean"]
+
+
+class Training(Section):
+    """What `pretrain` and `finetune` share: the optimiser, the batches, the choice of the epoch."""
+
+    unit: Literal["iterations", "epochs"]
+    batch: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine", "plateau"]
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)]
+    plateau_patience: Count
+    clip_norm: Weight
+    weight_decay: Weight
+    select: Literal["heldout", "last"]
+    frames: Count
+    precision: Literal["float32", "bfloat16"]
+    augment: Literal["none", "geometry"]
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class Pretrain(Section):
+    """Stage `pretrain`, steps 2 to 7 of Algorithm 1: lengths in `training.unit`."""
+
+    attention: Count
+    main: Count
+    tune: Count
+    reinit_main: bool
+
+
+class Finetune(Section):
+    """Stage `finetune`, steps 8 and 9 of Algorithm 1: lengths in `training.unit`."""
+
+    main: Count
+    joint: Count
+
+
+class Evaluate(Section):
+    """Stage `evaluate`."""
+
+    time_bins: Positive
+
+
+class Report(Section):
+    """Stage `report`."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Positive
+    seed: Count
+
+
+class Method(Section):
+    """What a method of the grid switches on."""
+
+    spatial: bool
+    temporal: bool
+    staged: bool
+    regularised: bool
+
+
+class Cell(Section):
+    """One (protocol, method) of the grid: DVC's unit of work."""
+
+    dataset: str
+    store: str
+    protocol: str
+    method: str
+    recipe: str
+
+
+class Use(Section):
+    """What runs: data sets, and the cells of the grid that belong to them."""
+
+    datasets: list[str]
+    cells: dict[str, Cell]
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    cells: dict[str, dict[str, Cell]]
+    use: Use
+    seeds: dict[str, list[int]]
+    recipes: dict[str, dict[str, Any]]
+    methods: dict[str, Method]
+    download: Download
+    normalize: Normalize
+    split: Split
+    model: Model
+    objective: Objective
+    training: Training
+    pretrain: Pretrain
+    finetune: Finetune
+    evaluate: Evaluate
+    report: Report
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise ParamsError(f"{path}: expected sections of parameters, found {type(document).__name__}")
+    return document
+
+
+def build(document: Mapping[str, Any], where: str = str(FILE)) -> Params:
+    """Check a document and return it typed; raises `ParamsError` with every wrong key, its value and what was expected."""
+    try:
+        params = Params.model_validate(document)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r:.60})" for e in error.errors()]
+        raise ParamsError("\n".join([f"{where}: {len(lines)} value(s) cannot be used:", *lines])) from error
+    _check_use(params, where)
+    return params
+
+
+def _check_use(params: Params, where: str) -> None:
+    for name, cell in params.use.cells.items():
+        for value, allowed, key in (
+            (cell.dataset, params.use.datasets, "dataset"),
+            (cell.method, params.methods, "method"),
+            (cell.recipe, params.recipes, "recipe"),
+            (cell.dataset, params.seeds, "seeds"),
+        ):
+            if value not in allowed:
+                raise ParamsError(f"{where}: use.cells.{name}: {key} {value!r} is none of {', '.join(allowed)}")
+
+
+def load(path: Path = FILE) -> Params:
+    """Read and check `params.yaml`; the environment's `SBU_SOURCE` and `NTU_SOURCE` come before its `source` keys."""
+    document = _read(path)
+    for name in ("sbu", "ntu"):
+        if source := os.environ.get(f"{name.upper()}_SOURCE"):
+            document["download"][name]["source"] = source
+    return build(document, str(path))
+
+
+def overlay(document: dict[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A copy of `document` with nested `changes` laid over it; a key that is not there already is a `ParamsError`."""
+    result = dict(document)
+    for key, value in changes.items():
+        if key not in result:
+            raise ParamsError(f"params.yaml: {where}.{key}: there is no such parameter to change")
+        nested = isinstance(value, Mapping) and isinstance(result[key], dict)
+        result[key] = overlay(result[key], value, f"{where}.{key}") if nested else value
+    return result
+
+
+def for_cell(params: Params, name: str) -> tuple[Cell, Params]:
+    """The cell called `name`, and the parameters as its recipe and its method change them.
+
+    A method without regularisers has all lambdas 0. Raises `ParamsError` where `use.cells` has no such cell.
+    """
+    if name not in params.use.cells:
+        raise ParamsError(f"params.yaml: use.cells has no {name!r}; it has {', '.join(params.use.cells)}")
+    cell = params.use.cells[name]
+    document = overlay(params.model_dump(), params.recipes[cell.recipe], f"recipes.{cell.recipe}")
+    if not params.methods[cell.method].regularised:
+        document["objective"] |= {"lambda1": 0.0, "lambda2": 0.0, "lambda3": 0.0}
+    return cell, build(document)
+
+
+@cache
+def _line_pattern() -> re.Pattern[str]:
+    return re.compile(r"^(?P<indent> *)(?P<key>[\w-]+):(?P<value>[^#]*)(?:#\s*\[(?P<tag>[\w-]+)\]\s*(?P<reason>.*))?")
+
+
+def provenance(path: Path = FILE) -> list[tuple[str, str, str, str]]:
+    """(dotted key, value, tag, reason) of every commented parameter of the file, in its order."""
+    rows, parents = [], []
+    for line in path.read_text().splitlines():
+        if not (match := _line_pattern().match(line)):
+            continue
+        depth = len(match["indent"]) // 2
+        parents = [*parents[:depth], match["key"]]
+        if match["tag"]:
+            rows.append((".".join(parents), match["value"].strip(), match["tag"], match["reason"].strip()))
+    return rows
+
+
+def switch(datasets: list[str], path: Path = FILE) -> str:
+    """Rewrite the `use:` line of the file for these data sets and return it; nothing else in the file changes."""
+    known = list(_read(path)["cells"])
+    if unknown := sorted(set(datasets) - set(known)) or (not datasets and ["(none)"]):
+        raise ParamsError(f"{path}: no cells for data set {', '.join(unknown)}; there are {', '.join(known)}")
+    aliases = ", ".join(f"*{name}" for name in datasets)
+    line = f"use: {{datasets: [{', '.join(datasets)}], cells: {{<<: [{aliases}]}}}}"
+    text, count = re.subn(r"(?m)^use:.*$", lambda _: line, path.read_text())
+    if count != 1:
+        raise ParamsError(f"{path}: expected one line that starts with 'use:', found {count}")
+    path.write_text(text)
+    return line

@@ -1,0 +1,1 @@
+"""The DVC stages: thin; read params, call the packages below, write files."""
