@@ -134,6 +134,7 @@ class Training(Section):
 
     unit: Literal["iterations", "epochs"]
     batch: Positive
+    pool: Positive
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["constant", "cosine", "plateau"]
     plateau_factor: Annotated[float, Field(gt=0, lt=1)]
@@ -297,7 +298,8 @@ def _line_pattern() -> re.Pattern[str]:
 
 def provenance(path: Path = FILE) -> list[tuple[str, str, str, str]]:
     """(dotted key, value, tag, reason) of every commented parameter of the file, in its order."""
-    rows, parents = [], []
+    rows: list[tuple[str, str, str, str]] = []
+    parents: list[str] = []
     for line in path.read_text().splitlines():
         if not (match := _line_pattern().match(line)):
             continue

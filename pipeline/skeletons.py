@@ -146,5 +146,5 @@ class Store:
     def clip(self, i: int) -> Frames:
         """Frames of sample `i` (its place in `index`): float32 `[T, M, J, 3]`, a read-only view of the file."""
         start, length, bodies = int(self._offset[i]), int(self._length[i]), int(self._bodies[i])
-        rows = self._frames[start : start + length * bodies]
+        rows: Frames = self._frames[start : start + length * bodies]
         return rows.reshape(length, bodies, *rows.shape[1:])

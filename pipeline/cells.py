@@ -1,0 +1,186 @@
+"""One cell of the grid, (protocol, method): where its files are, who it is, and its training runs.
+
+| file, under `data/`                                        | written by | content                                        |
+|------------------------------------------------------------|------------|------------------------------------------------|
+| `skeletons/<dataset>/<store>/`                             | normalize  | the store                                      |
+| `splits/<dataset>/<protocol>.csv`                          | split      | `fold,name,part`                               |
+| `runs/<dataset>/<protocol>/<method>/<stage>/`              | the stage  | `weights/fold-F-seed-S/model.pt`               |
+| `runs/.../pretrain/history.csv`                            | pretrain   | a row a run and epoch                          |
+| `results/<dataset>/<protocol>/<method>/history.csv`        | finetune   | the same, of both stages                       |
+| `results/<dataset>/<protocol>/<method>/run.json`           | finetune   | parameters, data and code that made these runs |
+| `results/<dataset>/<protocol>/<method>/evaluate/`          | evaluate   | predictions, mean attention, accuracy          |
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import params as parameters
+from pipeline import runs
+from pipeline.errors import ResultsMissing
+from pipeline.params import Params
+from pipeline.training.job import COLUMNS, Job, Row
+
+DATA, WORK = Path("data"), Path(".work")
+CODE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of `params.use.cells` with its parameters, recipe applied, and its paths."""
+
+    name: str
+    dataset: str
+    store_name: str
+    protocol: str
+    method: str
+    recipe: str
+    params: Params
+
+    @property
+    def store(self) -> Path:
+        """Folder of the skeleton store."""
+        return DATA / "skeletons" / self.dataset / self.store_name
+
+    @property
+    def split(self) -> Path:
+        """The table of parts."""
+        return DATA / "splits" / self.dataset / f"{self.protocol}.csv"
+
+    @property
+    def results(self) -> Path:
+        """What the report reads: small tables."""
+        return DATA / "results" / self.dataset / self.protocol / self.method
+
+    def runs(self, stage: str) -> Path:
+        """What training keeps: weights."""
+        return DATA / "runs" / self.dataset / self.protocol / self.method / stage
+
+    def weights(self, stage: str, fold: int, seed: int) -> Path:
+        """Folder of a run's `model.pt`."""
+        return self.runs(stage) / "weights" / f"fold-{fold}-seed-{seed}"
+
+    def folds(self) -> list[int]:
+        """The folds of the split, from 1."""
+        return sorted(pd.read_csv(self.split, usecols=["fold"])["fold"].unique().tolist())
+
+    def each(self) -> list[tuple[int, int]]:
+        """(fold, seed) of every run, in order."""
+        return [(fold, seed) for fold in self.folds() for seed in self.params.seeds[self.dataset]]
+
+
+def load(name: str) -> Cell:
+    """The cell of this name; `ParamsError` where `params.yaml` does not use it."""
+    entry, params = parameters.for_cell(parameters.load(), name)
+    return Cell(name, entry.dataset, entry.store, entry.protocol, entry.method, entry.recipe, params)
+
+
+def identity(cell: Cell, stage: str) -> dict[str, Any]:
+    """What the outcome of a stage follows from: parameters and data; `fingerprint` adds the code and names it all."""
+    sections = ["model", "objective", "training", "pretrain"] + (["finetune"] if stage == "finetune" else [])
+    document = cell.params.model_dump()
+    flat = pd.json_normalize({key: document[key] for key in sections}).iloc[0].to_dict()
+    flat |= {f"methods.{key}": value for key, value in document["methods"][cell.method].items()}
+    store = json.loads((cell.store / "meta.json").read_text())
+    return {
+        "dataset": cell.dataset,
+        "protocol": cell.protocol,
+        "method": cell.method,
+        "recipe": cell.recipe,
+        "params": {key: value.item() if hasattr(value, "item") else value for key, value in sorted(flat.items())},
+        "data": {"store_sha256": store["sha256"], "split_sha256": runs.sha256(cell.split)},
+    }
+
+
+def fingerprint(cell: Cell, stage: str) -> str:
+    """Names parameters, data and code of a stage; a checkpoint of another fingerprint is never resumed."""
+    code = [*CODE.glob("model/*.py"), *CODE.glob("training/*.py"), CODE / "methods.py"]
+    return runs.fingerprint([stage, identity(cell, stage)], code)
+
+
+def document(cell: Cell, stage: str) -> dict[str, Any]:
+    """The content of `run.json`."""
+    prints = {s: fingerprint(cell, s) for s in (["pretrain"] if stage == "pretrain" else ["pretrain", "finetune"])}
+    each = [{"fold": fold, "seed": seed} for fold, seed in cell.each()]
+    return {"stage": f"{stage}@{cell.name}", "fingerprint": prints, "runs": each, **identity(cell, stage)}
+
+
+def jobs(cell: Cell, stage: str) -> list[Job]:
+    """A training job a fold and seed; `finetune` starts from what `pretrain` left, where the method has any pretraining."""
+    live, checkpoints = live_folder(cell, stage), checkpoint_folder(cell, stage)
+    before = history_lengths(cell) if stage == "finetune" else {}
+    return [
+        Job(
+            stage=stage,
+            fold=fold,
+            seed=seed,
+            method=cell.params.methods[cell.method],
+            params=cell.params,
+            store=cell.store,
+            split=cell.split,
+            start=cell.weights("pretrain", fold, seed) if (fold, seed) in before else None,
+            steps_before=before.get((fold, seed), 0),
+            target=cell.weights(stage, fold, seed),
+            live=live / f"fold-{fold}-seed-{seed}.csv",
+            checkpoint=checkpoints / f"fold-{fold}-seed-{seed}.pt",
+        )
+        for fold, seed in cell.each()
+    ]
+
+
+def history_lengths(cell: Cell) -> dict[tuple[int, int], int]:
+    """Epochs of pretraining by (fold, seed); empty for a method without pretraining."""
+    history = read_history(cell.runs("pretrain") / "history.csv")
+    each = zip(history["fold"].tolist(), history["seed"].tolist(), strict=True)
+    return dict(Counter((int(fold), int(seed)) for fold, seed in each))
+
+
+def train(cell: Cell, stage: str, work: Callable[[Job], list[Row]], todo: list[Job]) -> pd.DataFrame:
+    """Train runs of a stage side by side; returns their histories. Interrupted, it goes on where it was."""
+    write_json(document(cell, stage), live_folder(cell, stage) / "run.json")
+    rows = [row for history in runs.run_all(work, todo, f"{stage}@{cell.name}") for row in history]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def finish(cell: Cell, stage: str) -> None:
+    """Forget checkpoints and live histories once the stage's outputs are written."""
+    shutil.rmtree(checkpoint_folder(cell, stage), ignore_errors=True)
+    shutil.rmtree(live_folder(cell, stage), ignore_errors=True)
+
+
+def live_folder(cell: Cell, stage: str) -> Path:
+    """Where histories grow while a stage trains."""
+    return WORK / "live" / cell.name / f"{stage}-{fingerprint(cell, stage)}"
+
+
+def checkpoint_folder(cell: Cell, stage: str) -> Path:
+    """Where checkpoints of a stage are; outside of everything DVC looks at."""
+    return WORK / "checkpoints" / cell.name / f"{stage}-{fingerprint(cell, stage)}"
+
+
+def write_history(history: pd.DataFrame, path: Path) -> None:
+    """A table of epochs, sorted by run and step, six significant digits."""
+    table = history.sort_values(["fold", "seed", "step"], kind="stable")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """A table written by `write_history`; `ResultsMissing` where it is not there."""
+    if not path.exists():
+        raise ResultsMissing(f"{path}: expected the history of a finished stage; run `dvc repro`")
+    return pd.read_csv(path)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Sorted keys and a last line break, so that equal content has equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,199 @@
+"""The staged joint training of one run, phase after phase, with checkpoints that resume to the same bits."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pipeline import methods
+from pipeline.errors import StoreMismatch
+from pipeline.methods import Phase
+from pipeline.model import STALSTM
+from pipeline.skeletons import Store
+from pipeline.training.batches import Clips
+from pipeline.training.job import COLUMNS, Job, Row
+from pipeline.training.loop import Rate, Trainer, accuracy, device_of, predict
+from pipeline.training.streams import Streams
+
+CHECKPOINT_EVERY_S = 10.0
+PREDICT_BATCH = 256
+State = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that a checkpoint holds. `phase` and `epoch` are those that come next, epochs from 0."""
+
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
+    weights: State = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    rate: dict[str, Any] = field(default_factory=dict)
+    best: State = field(default_factory=dict)
+    best_accuracy: float = -math.inf
+    diverged: bool = False
+    rows: list[Row] = field(default_factory=list)
+
+
+def clips_of(job: Job, part: str) -> Clips:
+    """The clips of a part (`train`, `validation`, `test`) of the job's fold.
+
+    Raises `StoreMismatch` where the split names a sample that the store lacks.
+    """
+    store = Store(job.store)
+    split = pd.read_csv(job.split, dtype={"name": str})
+    names = split.loc[(split["fold"] == job.fold) & (split["part"] == part), "name"]
+    places = pd.Index(store.index["name"]).get_indexer(names)
+    if (places < 0).any():
+        raise StoreMismatch(f"{job.split}: names {names[places < 0].iloc[0]}, which {job.store} lacks; run `dvc repro`")
+    return Clips(store, places.astype(np.intp), job.params.training.frames)
+
+
+def phases_of(job: Job) -> list[Phase]:
+    """The phases of the job's stage; those of length 0 are left out."""
+    schedule = methods.pretrain_phases if job.stage == "pretrain" else methods.finetune_phases
+    return [phase for phase in schedule(job.method, job.params) if phase.length]
+
+
+def train(job: Job) -> list[Row]:
+    """Run all phases of the job's stage, or what a checkpoint leaves of them; write `model.pt`; return the history's rows."""
+    torch.set_num_threads(1)  # runs are parallel, not their kernels
+    progress = resume(job.checkpoint) or begin(job)
+    parts = {part: clips_of(job, part) for part in ("train", "validation")}
+    phases = phases_of(job)
+    write_live(job, progress.rows)
+    for i in range(progress.phase, len(phases)):
+        if not progress.diverged:
+            run_phase(job, phases[i], progress, parts)
+        progress.phase, progress.epoch, progress.step = i + 1, 0, 0
+        progress.optimizer, progress.rate, progress.best, progress.best_accuracy = {}, {}, {}, -math.inf
+    save(progress, job.checkpoint)
+    write_weights(progress.weights, job.target)
+    return progress.rows
+
+
+def begin(job: Job) -> Progress:
+    """A run's start: the weights of the stage before, where there is one."""
+    weights = torch.load(job.start / "model.pt", weights_only=True) if job.start else {}
+    return Progress(weights=weights)
+
+
+def build(job: Job, phase: Phase, weights: State, store: Store) -> STALSTM:
+    """The network of a phase: weights drawn from the run's streams, then those carried over laid on top."""
+    streams = Streams(job.seed, job.fold)
+    draw = {part: streams.torch("weights", part) for part in methods.BRANCHES}
+    draw["main"] = streams.torch("weights", "main", phase.name)
+    model = STALSTM(methods.config(phase, job.params, store.meta), draw)
+    own = model.state_dict()
+    carried = {k: v for k, v in weights.items() if k in own and not (phase.fresh_main and k.startswith("main."))}
+    model.load_state_dict(own | carried)
+    for name, part in model.named_children():
+        part.requires_grad_(name in phase.trains)
+    return model
+
+
+def run_phase(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips]) -> None:
+    """Train one phase from where `progress` stands, and leave the weights that it selects in `progress.weights`.
+
+    A checkpoint taken in the middle of a phase holds the weights of its last epoch, so the phase is rebuilt around them.
+    """
+    resumed = bool(progress.optimizer)
+    device = device_of(job.params.training)
+    model = build(job, phase, {} if resumed else progress.weights, parts["train"].store).to(device)
+    rate = Rate(job.params.training, total_steps(job, phase, parts["train"]), **progress.rate)
+    trainer = Trainer(model, job.params.training, methods.penalties(job.params), device, rate)
+    if resumed:
+        model.load_state_dict(progress.weights, strict=False)
+        trainer.optimizer.load_state_dict(progress.optimizer)
+    carried = {k: v for k, v in progress.weights.items() if k not in model.state_dict()}  # the other attention's weights
+    saved = time.monotonic()
+    while progress.step < rate.total and not progress.diverged:
+        run_epoch(job, phase, progress, parts, trainer)
+        progress.weights = carried | {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
+        keep_best(job, progress)
+        if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+            progress.optimizer = trainer.optimizer.state_dict()
+            progress.rate = {"level": rate.level, "waited": rate.waited, "best": rate.best}
+            save(progress, job.checkpoint)
+            saved = time.monotonic()
+    if progress.best:
+        progress.weights = progress.best
+
+
+def total_steps(job: Job, phase: Phase, train: Clips) -> int:
+    """Updates in a phase: its length, or its length in epochs times the batches of one."""
+    t = job.params.training
+    return phase.length if t.unit == "iterations" else phase.length * math.ceil(len(train) / t.batch)
+
+
+def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips], trainer: Trainer) -> None:
+    """One epoch and its row in the history."""
+    t, streams, name = job.params.training, Streams(job.seed, job.fold), (job.stage, phase.name, progress.epoch)
+    torch.manual_seed(streams.integer("dropout", *name))
+    batches = parts["train"].shuffled(t.batch, t.pool, streams.numpy("order", *name))
+    learning_rate = trainer.rate.at(progress.step)
+    progress.step, averages = trainer.epoch(batches, progress.step)
+    progress.diverged = not math.isfinite(float(averages["loss"] or 0))
+    progress.epoch += 1
+    row: Row = dict.fromkeys(COLUMNS)
+    row |= {"fold": job.fold, "seed": job.seed, "stage": job.stage, "phase": phase.name, "epoch": progress.epoch}
+    row |= {"step": job.steps_before + len(progress.rows) + 1, "learning_rate": learning_rate, **averages}
+    if len(parts["validation"]):
+        prediction = predict(trainer.model, parts["validation"], PREDICT_BATCH, trainer.device)
+        row["validation_accuracy"] = seen = accuracy(prediction, parts["validation"])
+        trainer.rate.seen(seen)
+    progress.rows.append(row)
+    write_live(job, [row], append=True)
+
+
+def keep_best(job: Job, progress: Progress) -> None:
+    """With `select: heldout`, remember the weights of the best validation epoch of the phase; of equals the last."""
+    seen = progress.rows[-1]["validation_accuracy"]
+    if job.params.training.select == "heldout" and isinstance(seen, float) and seen >= progress.best_accuracy:
+        progress.best_accuracy, progress.best = seen, progress.weights
+
+
+def restore(job: Job, store: Store) -> STALSTM:
+    """The network that a finished job left in its `target`."""
+    model = STALSTM(methods.config(phases_of(job)[-1], job.params, store.meta))
+    model.load_state_dict(torch.load(job.target / "model.pt", weights_only=True))
+    return model
+
+
+def write_weights(weights: State, target: Path) -> None:
+    """`target/model.pt`, a state dict; always this name, because torch writes it into the file."""
+    target.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(sorted(weights.items())), target / "model.pt")
+
+
+def save(progress: Progress, path: Path) -> None:
+    """Write a checkpoint so that an interruption leaves the one before or this one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(vars(progress), partial)
+    partial.replace(path)
+
+
+def resume(path: Path) -> Progress | None:
+    """The checkpoint, or None where there is none."""
+    return Progress(**torch.load(path, weights_only=True)) if path.exists() else None
+
+
+def write_live(job: Job, rows: list[Row], append: bool = False) -> None:
+    """Keep the history of a run in progress where `track` finds it."""
+    job.live.parent.mkdir(parents=True, exist_ok=True)
+    with job.live.open("a" if append else "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not append:
+            writer.writeheader()
+        writer.writerows(rows)

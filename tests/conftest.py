@@ -1,0 +1,74 @@
+"""What several test files use: the real data where they are, small stores, parameters with small changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline import params as parameters
+from pipeline.skeletons import Meta, Sample, Writer
+
+ROOT = Path(__file__).parent.parent
+META = Meta(
+    joints=("head", "left hand", "right hand", "foot"),
+    bones=((1, 0), (2, 0), (3, 0)),
+    mirror=(0, 2, 1, 3),
+    actions=("up", "down", "aside"),
+    bodies=2,
+    fps=15.0,
+    unit="metres",
+)
+
+
+@pytest.fixture
+def real() -> Callable[[str], Path]:
+    """A folder of the licensed recordings, or a skip that says so."""
+
+    def folder(name: str) -> Path:
+        path = ROOT.parent / "shared" / "data" / name
+        if not path.exists():
+            pytest.skip(f"the real {name} recordings are not on this machine (looked in ../shared/data)")
+        return path
+
+    return folder
+
+
+@pytest.fixture
+def small_params() -> Callable[..., parameters.Params]:
+    """The project's parameters with a tiny network and short phases; keyword arguments change sections further."""
+
+    def make(**changes: dict[str, object]) -> parameters.Params:
+        document = yaml.safe_load((ROOT / "params.yaml").read_text())
+        small = {
+            "model": {"hidden": 8, "attention_hidden": 8},
+            "training": {"batch": 4, "unit": "epochs"},
+            "pretrain": {"attention": 2, "main": 2, "tune": 1},
+            "finetune": {"main": 2, "joint": 2},
+        }
+        for overlay in (small, changes):
+            document = parameters.overlay(document, overlay, "test")
+        return parameters.build(document)
+
+    return make
+
+
+@pytest.fixture
+def small_store(tmp_path: Path) -> tuple[Path, Path]:
+    """A store of 24 clips of 3 actions that differ in how one hand moves, and a split with all three parts."""
+    folder, rng = tmp_path / "store", np.random.default_rng(0)
+    split = []
+    with Writer(folder, META) as writer:
+        for i in range(24):
+            action, length = i % 3 + 1, 5 + i % 4
+            frames = rng.normal(0, 0.05, (length, 1 + i % 2, 4, 3)).astype(np.float32)
+            frames[:, 0, 2, action - 1] += np.linspace(0, 2, length, dtype=np.float32)
+            writer.add(Sample(f"clip-{i:02}", i // 6 + 1, 0, 0, 0, 1, action), frames)
+            split.append((1, f"clip-{i:02}", "test" if i < 6 else "validation" if i < 12 else "train"))
+    table = tmp_path / "split.csv"
+    pd.DataFrame(split, columns=["fold", "name", "part"]).to_csv(table, index=False)
+    return folder, table
