@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def load(name: str) -> Cell:
 
 def identity(cell: Cell, stage: str) -> dict[str, Any]:
     """What the outcome of a stage follows from: parameters and data; `fingerprint` adds the code and names it all."""
-    sections = ["model", "objective", "training", "pretrain"] + (["finetune"] if stage == "finetune" else [])
+    sections = ["model", "objective", "training", "augment", "pretrain"] + (["finetune"] if stage == "finetune" else [])
     document = cell.params.model_dump()
     flat = pd.json_normalize({key: document[key] for key in sections}).iloc[0].to_dict()
     flat |= {f"methods.{key}": value for key, value in document["methods"][cell.method].items()}
@@ -113,10 +113,10 @@ def document(cell: Cell, stage: str) -> dict[str, Any]:
     return {"stage": f"{stage}@{cell.name}", "fingerprint": prints, "runs": each, **identity(cell, stage)}
 
 
-def jobs(cell: Cell, stage: str) -> list[Job]:
-    """A training job a fold and seed; `finetune` starts from what `pretrain` left, where the method has any pretraining."""
+def jobs(cell: Cell, stage: str, before: Mapping[tuple[int, int], int] | None = None) -> list[Job]:
+    """A job a fold and seed; those in `before` (epochs of pretraining by fold and seed) start from the pretrained weights."""
     live, checkpoints = live_folder(cell, stage), checkpoint_folder(cell, stage)
-    before = history_lengths(cell) if stage == "finetune" else {}
+    before = before or {}
     return [
         Job(
             stage=stage,
@@ -136,9 +136,8 @@ def jobs(cell: Cell, stage: str) -> list[Job]:
     ]
 
 
-def history_lengths(cell: Cell) -> dict[tuple[int, int], int]:
-    """Epochs of pretraining by (fold, seed); empty for a method without pretraining."""
-    history = read_history(cell.runs("pretrain") / "history.csv")
+def epochs(history: pd.DataFrame) -> dict[tuple[int, int], int]:
+    """Epochs by (fold, seed); empty for the history of a method without pretraining."""
     each = zip(history["fold"].tolist(), history["seed"].tolist(), strict=True)
     return dict(Counter((int(fold), int(seed)) for fold, seed in each))
 

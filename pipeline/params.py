@@ -144,8 +144,18 @@ class Training(Section):
     select: Literal["heldout", "last"]
     frames: Count
     precision: Literal["float32", "bfloat16"]
-    augment: Literal["none", "geometry"]
     device: Literal["auto", "cpu", "cuda"]
+
+
+class Augment(Section):
+    """Random changes of training clips: probabilities, largest angle in radians, shares, noise in the store's unit."""
+
+    mirror: Share
+    turn: Share
+    yaw: Weight
+    scale: Share
+    window: Annotated[float, Field(gt=0, le=1)]
+    noise: Weight
 
 
 class Pretrain(Section):
@@ -218,6 +228,7 @@ class Params(Section):
     model: Model
     objective: Objective
     training: Training
+    augment: Augment
     pretrain: Pretrain
     finetune: Finetune
     evaluate: Evaluate

@@ -47,7 +47,8 @@ class Meta:
     """What is the same for all samples of a store.
 
     `bones` are (child, parent) and `mirror` the left-right permutation, both in 0-based joints; `bodies` is the most that
-    a sample can have; `actions[a - 1]` names action `a`; `fps` are frames a second; `unit` is that of the coordinates.
+    a sample can have; `actions[a - 1]` names action `a`; `fps` are frames a second; `unit` is that of the coordinates;
+    `left_first` says that of two bodies the left one comes first.
     """
 
     joints: tuple[str, ...]
@@ -57,6 +58,7 @@ class Meta:
     bodies: int
     fps: float
     unit: str
+    left_first: bool = False
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ def main(target: str) -> None:
     """Write the final weights of a cell, the history of both stages, and what the runs were made from."""
     cell = cells.load(target)
     before = cells.read_history(cell.runs("pretrain") / "history.csv")
-    history = cells.train(cell, "finetune", work, cells.jobs(cell, "finetune"))
+    history = cells.train(cell, "finetune", work, cells.jobs(cell, "finetune", cells.epochs(before)))
     cells.write_history(pd.concat([before, history]) if len(before) else history, cell.results / "history.csv")
     cells.write_json(cells.document(cell, "finetune"), cell.results / "run.json")
     cells.finish(cell, "finetune")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.skeletons import Frames, Store
 
 Rows = npt.NDArray[np.intp]
+Change = Callable[[Frames], Frames]
 
 
 class Batch(NamedTuple):
@@ -38,18 +39,20 @@ class Clips:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def clip(self, i: int) -> Frames:
-        """Clip `i` of these, float32 `[T, K, 3]`."""
+    def clip(self, i: int, change: Change | None = None) -> Frames:
+        """Clip `i` of these, float32 `[T, K, 3]`, as it is or randomly changed."""
         frames = self.store.clip(int(self.rows[i]))  # [T, M, J, 3]
         length, bodies, joints, _ = frames.shape
         whole = np.zeros((length, self.store.meta.bodies, joints, 3), np.float32)
         whole[:, :bodies] = frames
         clip = whole.reshape(length, -1, 3)
+        if change is not None:
+            clip = change(clip)
         return resample(clip, self.frames) if self.frames else clip
 
-    def batch(self, chosen: Rows) -> Batch:
+    def batch(self, chosen: Rows, change: Change | None = None) -> Batch:
         """The chosen clips, padded at their ends to the longest of them."""
-        clips = [self.clip(int(i)) for i in chosen]
+        clips = [self.clip(int(i), change) for i in chosen]
         lengths = np.array([len(clip) for clip in clips])
         x = np.zeros((lengths.max(), len(clips), *clips[0].shape[1:]), np.float32)
         for b, clip in enumerate(clips):
@@ -57,7 +60,7 @@ class Clips:
         mask = np.arange(lengths.max())[:, None] < lengths
         return Batch(torch.from_numpy(x), torch.from_numpy(mask), torch.from_numpy(self.labels[chosen]))
 
-    def shuffled(self, size: int, pool: int, rng: np.random.Generator) -> Iterator[Batch]:
+    def shuffled(self, size: int, pool: int, rng: np.random.Generator, change: Change | None = None) -> Iterator[Batch]:
         """Every clip once, in random batches of `size` (the last may be smaller) whose clips have similar lengths.
 
         Clips are shuffled, sorted by length inside pools of `pool` batches, cut into batches, and the batches shuffled.
@@ -67,7 +70,7 @@ class Clips:
         by_length = [p[np.argsort(self.lengths[p], kind="stable")] for p in pools]
         batches = [p[i : i + size] for p in by_length for i in range(0, len(p), size)]
         for b in rng.permutation(len(batches)):
-            yield self.batch(batches[b])
+            yield self.batch(batches[b], change)
 
     def in_order(self, size: int) -> Iterator[tuple[Rows, Batch]]:
         """Every clip once, shortest first, with the clips' places; nothing random, nothing dropped."""

@@ -6,6 +6,7 @@ import csv
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.errors import StoreMismatch
 from pipeline.methods import Phase
 from pipeline.model import STALSTM
 from pipeline.skeletons import Store
+from pipeline.training.augment import augment
 from pipeline.training.batches import Clips
 from pipeline.training.job import COLUMNS, Job, Row
 from pipeline.training.loop import Rate, Trainer, accuracy, device_of, predict
@@ -140,7 +142,8 @@ def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips
     """One epoch and its row in the history."""
     t, streams, name = job.params.training, Streams(job.seed, job.fold), (job.stage, phase.name, progress.epoch)
     torch.manual_seed(streams.integer("dropout", *name))
-    batches = parts["train"].shuffled(t.batch, t.pool, streams.numpy("order", *name))
+    change = partial(augment, meta=parts["train"].store.meta, params=job.params.augment, rng=streams.numpy("augment", *name))
+    batches = parts["train"].shuffled(t.batch, t.pool, streams.numpy("order", *name), change)
     learning_rate = trainer.rate.at(progress.step)
     progress.step, averages = trainer.epoch(batches, progress.step)
     progress.diverged = not math.isfinite(float(averages["loss"] or 0))
@@ -179,9 +182,9 @@ def write_weights(weights: State, target: Path) -> None:
 def save(progress: Progress, path: Path) -> None:
     """Write a checkpoint so that an interruption leaves the one before or this one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(vars(progress), partial)
-    partial.replace(path)
+    unfinished = path.with_suffix(".partial")
+    torch.save(vars(progress), unfinished)
+    unfinished.replace(path)
 
 
 def resume(path: Path) -> Progress | None:
