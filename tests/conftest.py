@@ -72,3 +72,32 @@ def small_store(tmp_path: Path) -> tuple[Path, Path]:
     table = tmp_path / "split.csv"
     pd.DataFrame(split, columns=["fold", "name", "part"]).to_csv(table, index=False)
     return folder, table
+
+
+@pytest.fixture
+def small_project(small_store: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder, made the current one: two folds of small data, two seeds, tiny networks, cells `p-<method>`."""
+    project = tmp_path / "project"
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    small = {
+        "model": {"hidden": 8, "attention_hidden": 8},
+        "training": {"batch": 4},
+        "pretrain": {"attention": 1, "main": 1, "tune": 1},
+        "finetune": {"main": 1, "joint": 1},
+        "evaluate": {"time_bins": 4},
+    }
+    document = parameters.overlay(document, small, "test")
+    common = {"dataset": "demo", "store": "sbu", "protocol": "p", "recipe": "base"}
+    document["use"] = {"datasets": ["demo"], "cells": {f"p-{m}": {**common, "method": m} for m in document["methods"]}}
+    document["seeds"]["demo"] = [1, 2]
+    folder = project / "data" / "skeletons" / "demo"
+    folder.mkdir(parents=True)
+    small_store[0].rename(folder / "sbu")
+    one = pd.read_csv(small_store[1])
+    two = one.assign(fold=2, part=one["part"].map({"train": "test", "test": "train", "validation": "validation"}))
+    splits = project / "data" / "splits" / "demo"
+    splits.mkdir(parents=True)
+    pd.concat([one, two]).to_csv(splits / "p.csv", index=False)
+    (project / "params.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.chdir(project)
+    return project

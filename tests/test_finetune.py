@@ -1,0 +1,67 @@
+"""Stage `finetune` on a small project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.errors import ResultsMissing
+from pipeline.stages import finetune, pretrain
+
+RESULTS, RUNS = Path("data/results/demo/p"), Path("data/runs/demo/p")
+
+
+@pytest.fixture
+def trained(small_project: Path) -> Path:
+    pretrain.main("p-ta-lstm")
+    finetune.main("p-ta-lstm")
+    return small_project
+
+
+def test_the_history_runs_through_both_stages(trained: Path) -> None:
+    history = pd.read_csv(RESULTS / "ta-lstm" / "history.csv")
+    run = history[(history["fold"] == 2) & (history["seed"] == 1)]
+    assert run[["stage", "phase", "step"]].to_numpy().tolist() == [
+        ["pretrain", "temporal-1-layer", 1],
+        ["finetune", "main", 2],
+        ["finetune", "joint", 3],
+    ]
+    assert len(history) == 4 * 3 and history["loss"].notna().all()
+
+
+def test_training_starts_from_the_pretrained_attention(trained: Path) -> None:
+    place = Path("weights/fold-1-seed-2/model.pt")
+    before = torch.load(RUNS / "ta-lstm" / "pretrain" / place, weights_only=True)
+    after = torch.load(RUNS / "ta-lstm" / "finetune" / place, weights_only=True)
+    assert {k.split(".")[0] for k in after} == {"main", "temporal"}
+    moved = (before["temporal.lstm.weight_hh_l0"] - after["temporal.lstm.weight_hh_l0"]).abs().max()
+    assert 0 < moved < 0.1, "trained a little further, not drawn anew"
+
+
+def test_the_run_says_what_it_was_made_from(trained: Path) -> None:
+    document = json.loads((RESULTS / "ta-lstm" / "run.json").read_text())
+    assert document["stage"] == "finetune@p-ta-lstm" and document["recipe"] == "base"
+    assert document["params"]["model.hidden"] == 8 and document["params"]["methods.spatial"] is False
+    assert document["runs"] == [{"fold": f, "seed": s} for f in (1, 2) for s in (1, 2)]
+    assert set(document["fingerprint"]) == {"pretrain", "finetune"}
+    assert document["data"]["store_sha256"] == json.loads(Path("data/skeletons/demo/sbu/meta.json").read_text())["sha256"]
+
+
+def test_twice_gives_the_same_bytes(trained: Path) -> None:
+    files = [p for p in (*RUNS.rglob("*"), *RESULTS.rglob("*")) if p.is_file()]
+    first = {p: p.read_bytes() for p in files}
+    assert len(first) == 2 * 4 + 3
+    for path in files:
+        path.unlink()
+    pretrain.main("p-ta-lstm")
+    finetune.main("p-ta-lstm")
+    assert {p: p.read_bytes() for p in files} == first
+
+
+def test_without_pretraining_it_says_what_to_do(small_project: Path) -> None:
+    with pytest.raises(ResultsMissing, match=r"pretrain/history\.csv: expected .*run `dvc repro`"):
+        finetune.main("p-ta-lstm")

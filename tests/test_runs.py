@@ -1,0 +1,57 @@
+"""Many runs over an executor, and fingerprints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline import runs
+from pipeline.errors import StoreMismatch, TrainingFailed
+
+
+@dataclass(frozen=True)
+class Task:
+    fold: int
+    seed: int = 1
+
+
+def square(task: Task) -> int:
+    return task.fold**2
+
+
+def fail_at_two(task: Task) -> int:
+    if task.fold == 2:
+        raise ZeroDivisionError("no such fold")
+    return task.fold
+
+
+def misfit(task: Task) -> int:
+    raise StoreMismatch(f"fold {task.fold}: no store")
+
+
+def test_results_come_in_the_order_of_the_jobs() -> None:
+    assert runs.run_all(square, [Task(3), Task(1), Task(2)], "squares") == [9, 1, 4]
+    assert runs.run_all(square, [], "nothing") == []
+
+
+def test_a_failure_names_its_run() -> None:
+    with pytest.raises(TrainingFailed, match=r"numbers: run fold 2, seed 7: ZeroDivisionError: no such fold"):
+        runs.run_all(fail_at_two, [Task(1), Task(2, 7)], "numbers")
+
+
+def test_a_failure_for_people_stays_what_it_is() -> None:
+    with pytest.raises(StoreMismatch, match="fold 1: no store"):
+        runs.run_all(misfit, [Task(1)], "numbers")
+
+
+def test_fingerprints_follow_content_and_code(tmp_path: Path) -> None:
+    code = tmp_path / "code.py"
+    code.write_text("a = 1\n")
+    first = runs.fingerprint({"a": 1, "b": 2}, [code])
+    assert len(first) == 12
+    assert first == runs.fingerprint({"b": 2, "a": 1}, [code])
+    assert first != runs.fingerprint({"a": 1, "b": 3}, [code])
+    code.write_text("a = 2\n")
+    assert first != runs.fingerprint({"a": 1, "b": 2}, [code])
