@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -37,7 +38,14 @@ def main() -> None:
 
 
 def _run(stage: str, target: str) -> None:
-    importlib.import_module(f"pipeline.stages.{stage}").main(target)
+    work = importlib.import_module(f"pipeline.stages.{stage}").main
+    if stage not in ("pretrain", "finetune"):
+        work(target)
+        return
+    from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)
+
+    with tracking.Live(Path.cwd()):
+        work(target)
 
 
 @main.command()
@@ -96,3 +104,39 @@ def use(datasets: tuple[str, ...]) -> None:
     from pipeline import params  # noqa: PLC0415
 
     click.echo(f"params.yaml: {params.switch(list(datasets))}")
+
+
+@main.command()
+@click.option("--watch", is_flag=True, help="Go on until the process given by --parent ends (the stages start this).")
+@click.option("--parent", type=click.IntRange(min=1), help="Process id to watch beside.")
+def track(watch: bool, parent: int | None) -> None:
+    """Fill MLflow with what it lacks of the histories on disk; twice adds nothing."""
+    from pipeline import tracking  # noqa: PLC0415
+
+    root = Path.cwd()
+    if watch:
+        if parent is None:
+            raise click.UsageError("--watch needs --parent")
+        tracking.watch(root, tracking.INTERVAL_S, parent)
+        return
+    _fill(root)
+
+
+def _fill(root: Path) -> None:
+    from pipeline import tracking  # noqa: PLC0415
+
+    counts = tracking.sync(root, tracking.connect(root))
+    for reason in counts.unreadable:
+        click.echo(f"left out: {reason}", err=True)
+    click.echo(f"{tracking.uri(root)}: added {counts}")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def ui(port: int) -> None:
+    """Fill MLflow and open its pages on this machine (127.0.0.1) until Ctrl-C."""
+    from pipeline import tracking  # noqa: PLC0415
+
+    tracking.check_servable(Path.cwd(), port)
+    _fill(Path.cwd())
+    tracking.serve(Path.cwd(), port)

@@ -1,0 +1,148 @@
+"""The compiled inner loop of the `.skeleton` reader: one pass over the bytes, only x, y, z converted.
+
+Imported by `ntu_reader` alone, and only when a file is read: importing numba takes a fifth of a second, compiling a second more
+(once; numba keeps the result in `__pycache__`).
+
+The loop knows the plain form of the format: single spaces between the numbers, up to 18 digits, small exponents. It gives up on
+everything else, and the careful reader takes over. So nothing here has to explain an error.
+
+Positions are unsigned: with signed ones numba checks each access for a negative index, which is four times slower.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, uint64
+
+Bytes = npt.NDArray[np.uint8]
+Position = np.uint64
+Integer = int | np.int64
+Flag = bool | np.bool_
+
+NEWLINE, SPACE, PLUS, MINUS, POINT, ZERO, LETTER_E, LOWER = (np.uint64(ord(c)) for c in "\n +-.0e ")
+NONE, ONE, TEN, MOST_DIGITS, EXACT = (np.uint64(n) for n in (0, 1, 10, 18, 2**53))
+POWERS = 10.0 ** np.arange(23)  # the powers of ten that float64 holds exactly
+FAILED = -1
+
+
+@njit(cache=True)
+def _digits(text: Bytes, at: Position, value: np.uint64) -> tuple[np.uint64, Position]:
+    """Append the decimal digits from `at` on to `value`; returns (value, position after them)."""
+    digit = uint64(text[at]) - ZERO
+    while digit < TEN:
+        value = value * TEN + digit
+        at += ONE
+        digit = uint64(text[at]) - ZERO
+    return value, at
+
+
+@njit(cache=True)
+def _exponent(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
+    """The exponent whose sign or digits begin at `at`: (exponent, position after it, whether it is a plain one)."""
+    negative = text[at] == MINUS
+    if negative or text[at] == PLUS:
+        at += ONE
+    value, end = _digits(text, at, NONE)
+    size = np.int64(end - at)
+    return (-np.int64(value) if negative else np.int64(value)), end, 1 <= size <= 3
+
+
+@njit(cache=True)
+def _number(text: Bytes, at: Position) -> tuple[float, Position, Flag]:
+    """The number at `at` that a space ends: (value, position after the space, whether it is surely what `float()` gives).
+
+    With a mantissa up to 2^53 and a power of ten up to 10^22 both are exact in float64, so that one multiplication or
+    division rounds once, correctly (W. D. Clinger, How to read floating point numbers accurately, PLDI 1990).
+    """
+    negative = text[at] == MINUS
+    if negative:
+        at += ONE
+    mantissa, end = _digits(text, at, NONE)
+    digits, exponent = end - at, np.int64(0)
+    plain: Flag = True
+    if text[end] == POINT:
+        at = end + ONE
+        mantissa, end = _digits(text, at, mantissa)
+        digits += end - at
+        exponent = -np.int64(end - at)
+    if text[end] | LOWER == LETTER_E:
+        shift, end, plain = _exponent(text, end + ONE)
+        exponent += shift
+    if not (plain and text[end] == SPACE and NONE < digits <= MOST_DIGITS and mantissa <= EXACT and -22 <= exponent <= 22):
+        return 0.0, end, False
+    value = np.float64(np.int64(mantissa))
+    value = value / POWERS[-exponent] if exponent < 0 else value * POWERS[exponent]
+    return (-value if negative else value), end + ONE, True
+
+
+@njit(cache=True)
+def _integer(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
+    """The integer at `at`: (value, position after it, whether there is one that int64 holds)."""
+    value, end = _digits(text, at, NONE)
+    return np.int64(value), end, NONE < end - at <= MOST_DIGITS
+
+
+@njit(cache=True)
+def _rest(text: Bytes, at: Position, in_space: bool) -> tuple[Integer, Position]:
+    """Count the fields that begin between `at` and the end of the line: (fields, position of the next line)."""
+    fields = NONE
+    while text[at] != NEWLINE:
+        space = text[at] <= SPACE
+        fields += uint64(in_space & ~space)
+        in_space = space
+        at += ONE
+    return np.int64(fields), at + ONE
+
+
+@njit(cache=True)
+def _line_of_one(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
+    """A line that is one integer: (value, position of the next line, whether it is)."""
+    value, end, good = _integer(text, at)
+    fields, after = _rest(text, end, False)
+    return value, after, good and fields == 0
+
+
+@njit(cache=True)
+def _joints(text: Bytes, at: Position, joints: npt.NDArray[np.float32]) -> tuple[Position, Flag]:
+    """Fill `joints`, float32 `[J, 3]`, from as many lines of 12 fields: (position of the next line, whether all were plain)."""
+    for joint in range(joints.shape[0]):
+        for axis in range(3):
+            value, at, good = _number(text, at)
+            if not good:
+                return at, False
+            joints[joint, axis] = value
+        fields, at = _rest(text, at, True)
+        if fields != 9:
+            return at, False
+    return at, True
+
+
+@njit(cache=True)
+def scan(
+    text: Bytes, start: int, counts: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], joints: npt.NDArray[np.float32]
+) -> tuple[Integer, Integer]:
+    """Read the frames of a file into the arrays of the caller; returns (bodies in all, position after the last line).
+
+    `text` is uint8 and ends with two line breaks of the caller's, the guard that keeps every loop inside; `start` is where the
+    first frame begins. `counts` is `[T]`, `ids` `[most]`, `joints` `[most, J, 3]`, with room for as many bodies as the bytes
+    can hold. (`FAILED`, 0) where the text is not in the plain form.
+    """
+    at, body = uint64(start), 0
+    for frame in range(counts.shape[0]):
+        counts[frame], at, good = _line_of_one(text, at)
+        if not good:
+            return FAILED, 0
+        for _ in range(counts[frame]):
+            ids[body], at, good = _integer(text, at)
+            if not good:
+                return FAILED, 0
+            fields, at = _rest(text, at, False)
+            number, at, good = _line_of_one(text, at) if fields == 9 else (0, at, False)
+            if not good or number != joints.shape[1]:
+                return FAILED, 0
+            at, good = _joints(text, at, joints[body])
+            if not good:
+                return FAILED, 0
+            body += 1
+    return body, np.int64(at)

@@ -1,0 +1,171 @@
+"""The report's smaller tables: classes, training, attention on planted evidence, data, and what the runs were made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import summaries
+from pipeline.report import text
+from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.report.results import CellResult, Results, StoreResult
+from pipeline.report.tables import Column, Table, field, short
+from pipeline.statistics import per_class
+
+
+def classes(analysis: ProtocolAnalysis) -> Table:
+    """Accuracy of each class by the shown method, with the LSTM of its recipe beside it."""
+    actions = analysis.result.store.meta.actions
+    found = per_class(analysis.cell.outcomes, len(actions))
+    baseline = analysis.groups[analysis.recipe(analysis.shown)].get("lstm")
+    other = per_class(analysis.result.cells[baseline].outcomes, len(actions))["accuracy"] if baseline else None
+    rows = []
+    for i, row in enumerate(found.to_dict("records")):
+        mistaken = actions[row["mistaken"]] if row["mistaken"] >= 0 else ""
+        kept = {key: row[key] for key in ("samples", "accuracy", "standard_error")}
+        lstm = None if other is None else float(other[i])
+        rows.append({"action": actions[i], **kept, "lstm_accuracy": lstm, "mistaken": mistaken, "mistaken_share": row["share"]})
+    columns = (
+        field("action", "Class"),
+        field("samples", "Sequences", 0),
+        field("accuracy", f"{text.label(analysis.shown)} (%)", 1),
+        field("standard_error", "Binomial s.e.", 1),
+        *([field("lstm_accuracy", f"{text.label(baseline)} (%)", 1)] if baseline and baseline != analysis.shown else []),
+        Column(
+            "Most often taken for", lambda r: f"{r['mistaken']} ({r['mistaken_share']:.1f} %)" if r["mistaken"] else text.MISSING
+        ),
+    )
+    note = "Over all folds and seeds together. The standard error counts each sequence once, however many seeds there are."
+    return Table(f"classes-{analysis.name}", f"{analysis.name}: accuracy by class", columns, rows, note)
+
+
+def training(analyses: list[ProtocolAnalysis]) -> Table:
+    """Stability and the ends of the training curves, a row a protocol and method."""
+    rows = []
+    for analysis in analyses:
+        for method, stable in analysis.stability.items():
+            shares = {"diverged": 100 * stable.diverged, "dead": None if stable.dead is None else 100 * stable.dead}
+            row: dict[str, Any] = {"protocol": analysis.name, "method": method, "recipe": analysis.recipe(method)}
+            rows.append(row | {"networks": stable.trained, "sd": stable.sd} | shares | analysis.training[method])
+    columns = (
+        field("protocol", "Protocol"),
+        Column("Method", lambda row: text.label(row["method"])),
+        field("networks", "Networks", 0),
+        field("sd", "s.d. over seeds", 2),
+        field("diverged", "Diverged (%)", 1),
+        field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
+        field("steps", "Epochs", 0),
+        field("loss", "Final loss", 3),
+        field("train_accuracy", "Final training (%)", 1),
+        field("validation_accuracy", "Final validation (%)", 1),
+        field("best_validation_accuracy", "Best validation (%)", 1),
+    )
+    note = (
+        "A network is one fold and seed. Diverged: a loss that is not finite, or test accuracy no better than always naming the"
+        " commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best validation is"
+        " over the epochs of the last phase; test data choose nothing."
+    )
+    return Table("stability", "Stability and training", columns, rows, note)
+
+
+def samples(analyses: list[ProtocolAnalysis]) -> Table:
+    """How many samples are in each part of each fold."""
+    rows = []
+    for analysis in analyses:
+        counts = analysis.result.split.groupby(["fold", "part"]).size().unstack(fill_value=0)
+        for fold, line in counts.iterrows():
+            parts = {part: int(line.get(part, 0)) for part in ("train", "validation", "test")}
+            rows.append({"protocol": analysis.name, "fold": int(str(fold)), **parts})
+    columns = (
+        field("protocol", "Protocol"),
+        field("fold", "Fold", 0),
+        *(field(p, p.capitalize(), 0) for p in ("train", "validation", "test")),
+    )
+    note = "Validation is held out of training in whole groups of subjects."
+    return Table("samples", "Samples in each part", columns, rows, note)
+
+
+def repairs(results: Results) -> Table:
+    """Every repair of the raw data, counted."""
+    keys = ("repair", "rule", "samples", "frames")
+    rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.repairs.to_dict("records")]
+    columns = (
+        field("store", "Store"),
+        *(field(k, k.capitalize()) for k in keys[:2]),
+        *(field(k, k.capitalize(), 0) for k in keys[2:]),
+    )
+    return Table("repairs", "Repairs of the raw data", columns, rows, fields=("store", *keys))
+
+
+def set_aside(results: Results) -> Table:
+    """The files that could not be read."""
+    keys = ("file", "line", "reason")
+    rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.set_aside.to_dict("records")]
+    note = "" if rows else "No file was set aside."
+    columns = (field("store", "Store"), *(field(k, k.capitalize()) for k in keys))
+    return Table("set-aside", "Files set aside", columns, rows, note, fields=("store", *keys))
+
+
+def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
+    """How far attention concentrates on planted evidence, against uniform; None where no data set has any."""
+    rows = []
+    for analysis in analyses:
+        for cell in analysis.result.cells.values():
+            rows += _evidence_rows(analysis.name, cell, analysis.result.store, bins)
+    if not rows:
+        return None
+    columns = (
+        field("protocol", "Protocol"),
+        Column("Method", lambda row: text.label(row["method"])),
+        field("what", "Attention"),
+        Column("Share on the evidence (%)", lambda row: text.number(100 * row["share"], 1), numeric=True),
+        Column("Uniform share (%)", lambda row: text.number(100 * row["uniform"], 1), numeric=True),
+        Column("Ratio", lambda row: text.number(row["ratio"]), numeric=True),
+    )
+    note = "1 is what uniform attention has. The evidence was planted by the generator of the synthetic data; no method knows it."
+    return Table("evidence", "Attention on the planted evidence", columns, rows, note)
+
+
+def _evidence_rows(protocol: str, cell: CellResult, store: StoreResult, bins: int) -> list[dict[str, Any]]:
+    if not store.evidence:
+        return []
+    gates, window = store.evidence.gates, store.evidence.window
+    of = store.meta.bodies * len(store.meta.joints)
+    found = {
+        "alpha on the joints, whole clip": summaries.spatial_concentration(cell.alpha, gates, of),
+        "alpha on the joints, within the window": summaries.spatial_concentration(cell.alpha, gates, of, window, bins),
+        "beta within the window": summaries.temporal_concentration(cell.beta, window, bins),
+    }
+    return [
+        {"protocol": protocol, "method": cell.method, "what": what, "share": c.share, "uniform": c.uniform, "ratio": c.ratio}
+        for what, c in found.items()
+        if c
+    ]
+
+
+def origins(analyses: list[ProtocolAnalysis]) -> Table:
+    """What the runs of each cell were made of: recipe and fingerprints of code, parameters and data."""
+    rows = []
+    for analysis in analyses:
+        for method, cell in analysis.result.cells.items():
+            prints, data = cell.run["fingerprint"], cell.run["data"]
+            row = {"protocol": analysis.name, "method": method, "recipe": cell.recipe, "runs": len(cell.run["runs"])}
+            rows.append(
+                row | {f"{k}_fingerprint": prints.get(k, "") for k in ("pretrain", "finetune")} | dict(sorted(data.items()))
+            )
+    columns = (
+        field("protocol", "Protocol"),
+        Column("Method", lambda row: text.label(row["method"])),
+        field("recipe", "Recipe"),
+        field("runs", "Networks", 0),
+        *(short(key, title, 12) for key, title in _PRINTS.items()),
+    )
+    note = "First twelve digits; the CSV has all. A fingerprint covers the parameters, the data and the code of a training stage."
+    return Table("runs", "What the runs were made of", columns, rows, note)
+
+
+_PRINTS = {
+    "pretrain_fingerprint": "Pretraining",
+    "finetune_fingerprint": "Fine-tuning",
+    "store_sha256": "Skeletons (SHA-256)",
+    "split_sha256": "Split (SHA-256)",
+}

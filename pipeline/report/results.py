@@ -1,0 +1,177 @@
+"""What the report reads: predictions, histories, attention, splits, repairs and the paper's numbers, checked to be complete.
+
+The files and their columns are described in `pipeline.cells` and beside the writers; nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from pipeline import datasets
+from pipeline.errors import ParamsError, ResultsMissing
+from pipeline.params import Method, Params
+from pipeline.skeletons import Meta
+from pipeline.statistics import Outcomes, outcomes
+
+DATA, PAPER = Path("data"), Path("reports/paper.csv")
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One (protocol, method): its tables as they lie on disk, and the content of its `run.json`."""
+
+    name: str
+    method: str
+    recipe: str
+    switches: Method
+    predictions: pd.DataFrame
+    history: pd.DataFrame
+    alpha: pd.DataFrame
+    beta: pd.DataFrame
+    run: dict[str, Any]
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The predictions as arrays."""
+        return outcomes(self.predictions)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where synthetic data carry the class: gates (body * J + joint) and the part of the clip, both ends in [0, 1]."""
+
+    gates: tuple[int, ...]
+    window: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class StoreResult:
+    """A store: what its skeletons are, what was repaired and set aside, and (synthetic data) the planted evidence."""
+
+    name: str
+    meta: Meta
+    repairs: pd.DataFrame
+    set_aside: pd.DataFrame
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """A protocol: its split, its store, and its cells by method, in the order of `params.yaml`."""
+
+    name: str
+    store: StoreResult
+    split: pd.DataFrame
+    cells: dict[str, CellResult]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the report of one data set shows."""
+
+    dataset: str
+    synthetic: bool
+    licence: str
+    notes: tuple[str, ...]
+    params: Params
+    protocols: dict[str, ProtocolResult]
+    stores: dict[str, StoreResult]
+    paper: pd.DataFrame
+
+
+def load(dataset: str, params: Params) -> Results:
+    """Read the results of all cells in use of a data set, from the current folder.
+
+    Raises `ParamsError` where no cell of that data set is in use, `ResultsMissing` where a file is not there or predictions do
+    not cover exactly the test samples of the split, once for each seed.
+    """
+    cells = {name: cell for name, cell in params.use.cells.items() if cell.dataset == dataset}
+    if not cells:
+        raise ParamsError(f"params.yaml: use.cells has no cell of data set {dataset!r}; run `python -m pipeline use {dataset}`")
+    module = datasets.load(dataset)
+    stores = {name: _store(dataset, name, module) for name in dict.fromkeys(cell.store for cell in cells.values())}
+    protocols: dict[str, ProtocolResult] = {}
+    for name, cell in cells.items():
+        if cell.protocol not in protocols:
+            split = _table(DATA / "splits" / dataset / f"{cell.protocol}.csv", f"split@{dataset}")
+            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[cell.store], split, {})
+        protocol = protocols[cell.protocol]
+        protocol.cells[cell.method] = _cell(name, params, protocol)
+    notes = tuple(getattr(module, "NOTES", ()))
+    paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
+    return Results(dataset, module.SYNTHETIC, module.LICENCE, notes, params, protocols, stores, paper)
+
+
+def _table(path: Path, target: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype={"name": str, "phase": str, "file": str})
+    except (OSError, ValueError) as error:
+        raise ResultsMissing(f"{path}: expected a table, found none ({error}); run `dvc repro {target}`") from error
+
+
+def _store(dataset: str, name: str, module: datasets.Dataset) -> StoreResult:
+    folder, target = DATA / "skeletons" / dataset / name, f"normalize@{dataset}"
+    planted = getattr(module, "EVIDENCE", {}).get(name)
+    evidence = Evidence(tuple(planted.gates), (float(planted.window[0]), float(planted.window[1]))) if planted else None
+    repairs, set_aside = (_table(folder / f"{file}.csv", target) for file in ("repairs", "set_aside"))
+    return StoreResult(name, module.FORMATS[name].META, repairs, set_aside, evidence)
+
+
+def _cell(name: str, params: Params, protocol: ProtocolResult) -> CellResult:
+    cell = params.use.cells[name]
+    folder = DATA / "results" / cell.dataset / cell.protocol / cell.method
+    evaluate, finetune = f"evaluate@{name}", f"finetune@{name}"
+    predictions, alpha, beta = (_table(folder / "evaluate" / f"{t}.csv", evaluate) for t in ("predictions", "alpha", "beta"))
+    history, run = _table(folder / "history.csv", finetune), _run(folder / "run.json", finetune)
+    _check_split(folder, run, cell.dataset, cell.protocol, finetune)
+    _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.dataset], evaluate)
+    _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
+    return CellResult(name, cell.method, cell.recipe, params.methods[cell.method], predictions, history, alpha, beta, run)
+
+
+def _run(path: Path, target: str) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise ResultsMissing(f"{path}: expected the identity of the runs ({error}); run `dvc repro {target}`") from error
+
+
+def _check_split(folder: Path, run: dict[str, Any], dataset: str, protocol: str, target: str) -> None:
+    """The runs were trained on the split that is on disk now, by the SHA-256 that they recorded."""
+    path = DATA / "splits" / dataset / f"{protocol}.csv"
+    if run["data"]["split_sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ResultsMissing(f"{folder / 'run.json'}: made with another {path} than the one here; run `dvc repro {target}`")
+
+
+def _check_predictions(path: Path, table: pd.DataFrame, protocol: ProtocolResult, seeds: list[int], target: str) -> None:
+    """Exactly one prediction a seed and test sample: a number over fewer would not be the protocol's."""
+    test = protocol.split.loc[protocol.split["part"] == "test", ["fold", "name"]]
+    expected = {(int(fold), seed, name) for fold, name in test.itertuples(index=False) for seed in seeds}
+    found = [(int(fold), int(seed), name) for fold, seed, name in table[["fold", "seed", "name"]].itertuples(index=False)]
+    missing, foreign = sorted(expected - set(found)), sorted(set(found) - expected)
+    if not missing and not foreign and len(found) == len(expected):
+        return
+    first = (missing or foreign or sorted(found))[0]
+    raise ResultsMissing(
+        f"{path}: expected {len(expected)} predictions, one for each test sample of {protocol.name} and seed"
+        f" ({', '.join(map(str, seeds))}); {len(missing)} missing, {len(foreign)} not in the split,"
+        f" {len(found) - len(set(found))} repeated (first: fold {first[0]}, seed {first[1]}, {first[2]});"
+        f" run `dvc repro {target}`"
+    )
+
+
+def _check_labels(path: Path, table: pd.DataFrame, classes: int, target: str) -> None:
+    for column in ("label", "predicted"):
+        wrong = table[~table[column].isin(range(classes))]
+        if len(wrong):
+            raise ResultsMissing(
+                f"{path}, line {int(wrong.index[0]) + 2}: {column} is {wrong[column].iloc[0]}, expected 0 to {classes - 1};"
+                f" run `dvc repro {target}`"
+            )

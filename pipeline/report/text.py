@@ -1,0 +1,76 @@
+"""How numbers and names are written for people, the same in every table, figure and sentence."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.statistics import Accuracy, Difference
+
+MISSING = "\N{EN DASH}"
+NOT_RUN = "not run yet"
+MINUS = "\N{MINUS SIGN}"
+
+LABELS = {
+    "lstm": "LSTM",
+    "sa-lstm": "SA-LSTM",
+    "ta-lstm": "TA-LSTM",
+    "sta-lstm": "STA-LSTM",
+    "sta-lstm-noreg": "STA-LSTM without regularisers",
+    "sta-lstm-scratch": "STA-LSTM without staged training",
+}
+
+
+def label(method: str) -> str:
+    """A method's name for people; its key where it has none."""
+    return LABELS.get(method, method)
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A number with a true minus sign; a dash for None and NaN."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def signed(value: float | None, decimals: int = 2) -> str:
+    """A number with its sign."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:+.{decimals}f}".replace("-", MINUS)
+
+
+def accuracy(value: Accuracy | None) -> str:
+    """Mean and spread over seeds, `95.30 ± 0.80 (3 runs)`; `not run yet` for None."""
+    if value is None:
+        return NOT_RUN
+    runs = f"({value.runs} run{'s' * (value.runs > 1)})"
+    return f"{value.mean:.2f} {runs}" if value.sd is None else f"{value.mean:.2f} ± {value.sd:.2f} {runs}"
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends of an interval, `[1.20, 3.40]`."""
+    return f"[{number(low)}, {number(high)}]"
+
+
+def p_value(p: float) -> str:
+    """A p value, three decimals."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def difference(value: Difference) -> str:
+    """A difference in a sentence: points, interval, p and seeds."""
+    p = p_value(value.p)
+    return (
+        f"{signed(value.points)} points ({100 * value.confidence:g} % interval {number(value.low)} to {number(value.high)},"
+        f" p {p if p.startswith('<') else f'= {p}'}, {value.runs} seed{'s' * (value.runs > 1)})"
+    )
+
+
+def difference_cell(value: Difference | None) -> str:
+    """A difference in a table: points and interval."""
+    return MISSING if value is None else f"{signed(value.points)} {interval(value.low, value.high)}"
+
+
+def joined(items: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

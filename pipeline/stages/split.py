@@ -1,0 +1,85 @@
+"""Stage `split`: train, validation and test parts of every protocol of a data set.
+
+The protocol says what is test. Validation is held out of what it leaves for training, in whole groups of subjects, so that no
+person (SBU: no pair of people) is on both sides. Test data decide nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline import datasets, params
+from pipeline.errors import SplitMismatch
+from pipeline.params import Split
+from pipeline.skeletons import Meta, Store
+
+SKELETONS, SPLITS = Path("data/skeletons"), Path("data/splits")
+
+
+def main(dataset: str) -> None:
+    """Write `data/splits/<dataset>/<protocol>.csv` (`fold,name,part`) and say what a part of a data set lacks."""
+    section, module = params.load().split, datasets.load(dataset)
+    for protocol, (store_name, official) in module.PROTOCOLS.items():
+        store = Store(SKELETONS / dataset / store_name)
+        reader = module.FORMATS[store_name]
+        assigned = reader.assign(official, store.index)
+        table = hold_out(assigned, reader.groups(official, store.index), store.index, section)
+        check(table)
+        print(f"{protocol}: {summary(table, store.index, store.meta)}")
+        write(table, SPLITS / dataset / f"{protocol}.csv")
+
+
+def hold_out(assigned: pd.DataFrame, groups: pd.Series, index: pd.DataFrame, section: Split) -> pd.DataFrame:
+    """Turn part of `train` into `validation`, fold by fold: `fold,name,part`, sorted by fold and name.
+
+    Groups are drawn in random order until at least `section.validation_share` of the fold's training samples is held out;
+    a group whose loss would leave an action without training samples is passed over.
+    """
+    known = pd.DataFrame({"name": index["name"], "group": groups.to_numpy(), "action": index["action"]})
+    table = assigned.merge(known, on="name", how="left", validate="many_to_one")
+    for fold, rows in table[table["part"] == "train"].groupby("fold"):
+        rng = np.random.default_rng([section.seed, int(str(fold))])
+        chosen = choose(rows, section.validation_share, rng)
+        table.loc[rows.index[rows["group"].isin(chosen)], "part"] = "validation"
+    return table[["fold", "name", "part"]].sort_values(["fold", "name"], ignore_index=True)
+
+
+def choose(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
+    """Groups of one fold's training samples (columns `group`, `action`) that become validation."""
+    chosen: set[str] = set()
+    for group in rng.permutation(sorted(rows["group"].unique())):
+        if rows["group"].isin(chosen).sum() >= share * len(rows):
+            break
+        left = rows[~rows["group"].isin(chosen | {group})]
+        if left["action"].nunique() == rows["action"].nunique():
+            chosen.add(group)
+    return chosen
+
+
+def check(table: pd.DataFrame) -> None:
+    """Raise `SplitMismatch` where a sample is in two parts of a fold, or a part is none of the three."""
+    twice = table[table.duplicated(["fold", "name"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise SplitMismatch(f"fold {row['fold']}: {row['name']} is in more than one part; every sample belongs to exactly one")
+    if unknown := set(table["part"]) - {"train", "validation", "test"}:
+        raise SplitMismatch(f"parts {', '.join(sorted(unknown))}: expected train, validation and test only")
+
+
+def summary(table: pd.DataFrame, index: pd.DataFrame, meta: Meta) -> str:
+    """Counts of the parts, and the actions that the data lack."""
+    counts = table.groupby(["fold", "part"]).size().unstack(fill_value=0)
+    parts = "; ".join(f"{part} {', '.join(map(str, counts[part]))}" for part in counts)
+    absent = [f"{i} {name}" for i, name in enumerate(meta.actions, 1) if i not in set(index["action"])]
+    return f"{len(index)} samples; by fold {parts}" + (f"; no samples of actions {', '.join(absent)}" if absent else "")
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write the table at once, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    table.to_csv(partial, index=False, lineterminator="\n")
+    partial.replace(path)

