@@ -47,13 +47,14 @@ class NtuDownload(Section):
 
 
 class DemoDownload(Section):
-    """The synthetic data of the demo."""
+    """The synthetic data of the demo; NTU's protocol has 20 training and 20 test subjects, half of `ntu_subjects` are from each."""
 
     seed: Count
-    sbu_repeats: Positive
-    ntu_subjects: Positive
-    ntu_repeats: Positive
+    sbu_repeats: Annotated[int, Field(ge=1, le=999)]
+    ntu_subjects: Annotated[int, Field(ge=2, le=40, multiple_of=2)]
+    ntu_repeats: Annotated[int, Field(ge=1, le=2)]
     noise_m: Weight
+    distractor_m: Weight
     evidence_m: Weight
 
 

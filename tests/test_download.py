@@ -221,7 +221,7 @@ def test_no_such_source_says_what_can_be_one(tmp_path: Path) -> None:
         sbu.fetch(tmp_path / "out", section(tmp_path / "nowhere"))
 
 
-# --- the stage ---------------------------------------------------------------------------------------------------------------
+# --- the stage --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_unknown_data_sets_are_an_error_of_the_parameters(project: Path, name: s
     assert not (project / "data").exists()
 
 
-# --- the real archives ---------------------------------------------------------------------------------------------------------
+# --- the real archives ------------------------------------------------------------------------------------------------
 
 
 def fails_in_the_middle(number: int, path: str) -> Fault:

@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tracking_project import PARENT, Project, losses
 
 from pipeline import tracking
 from pipeline.errors import TrackingUnavailable
 from pipeline.tracking.fill import Counts
 from pipeline.tracking.store import lock
+from tests import tracking_project
+from tests.tracking_project import PARENT, Project, losses
 
-pytest_plugins = ["tracking_project"]
-# MLflow and SQLAlchemy warn about their own use of each other; nothing here could answer to that.
-pytestmark = [
-    pytest.mark.filterwarnings("default:::mlflow"),
-    pytest.mark.filterwarnings("default:::sqlalchemy"),
-    pytest.mark.filterwarnings("default:::alembic"),
-]
+database, project = tracking_project.database, tracking_project.project  # fixtures
+# MLflow 3.17 uses what SQLAlchemy 2.1 is to remove
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
 
 
 def test_finished_cell_becomes_an_experiment_a_parent_and_a_child_a_run(project: Project) -> None:

@@ -6,7 +6,7 @@ Adding one: write `pipeline/datasets/<name>.py` with the members of `Dataset`, a
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -56,6 +56,13 @@ class Dataset(Protocol):
 
     def fetch(self, target: Path, section: Any) -> None:
         """Bring the raw data, or the record of them, into `target`; one folder a store. `section`: `params.download.<name>`."""
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers for people, such as `1-3, 7`; `none` for none."""
+    known = set(numbers)
+    starts, ends = sorted(n for n in known if n - 1 not in known), sorted(n for n in known if n + 1 not in known)
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)) or "none"
 
 
 def load(name: str) -> Dataset:

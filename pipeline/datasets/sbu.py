@@ -152,8 +152,8 @@ def _numbers(line: bytes, where: str, number: int) -> list[float]:
         except ValueError:
             value = float("nan")
         if not abs(value) < _LIMIT or b"_" in field:
-            text = field.decode("ascii", "backslashreplace")
-            raise MalformedSkeleton(where, number, f"expected a finite coordinate in field {place}, found {text!r:.40}")
+            found = repr(field[:40])[1:]  # without the b of bytes
+            raise MalformedSkeleton(where, number, f"expected a finite coordinate in field {place}, found {found}")
         row.append(value)
     return row
 

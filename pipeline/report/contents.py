@@ -74,7 +74,7 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     note = (
         "The paper has no number for synthetic data; these runs show that the pipeline works, not how well the method does."
         if results.synthetic
-        else "A dash: the paper's number is not known. Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
+        else "Dash: the paper's number is not known. Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
     )
     return Table("headline", "The paper beside ours", columns, rows, note, strong)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import datasets, params
+from pipeline.datasets import ranges
 from pipeline.errors import SplitMismatch
 from pipeline.params import Split
 from pipeline.skeletons import Meta, Store
@@ -70,11 +71,20 @@ def check(table: pd.DataFrame) -> None:
 
 
 def summary(table: pd.DataFrame, index: pd.DataFrame, meta: Meta) -> str:
-    """Counts of the parts, and the actions that the data lack."""
-    counts = table.groupby(["fold", "part"]).size().unstack(fill_value=0)
-    parts = "; ".join(f"{part} {', '.join(map(str, counts[part]))}" for part in counts)
-    absent = [f"{i} {name}" for i, name in enumerate(meta.actions, 1) if i not in set(index["action"])]
-    return f"{len(index)} samples; by fold {parts}" + (f"; no samples of actions {', '.join(absent)}" if absent else "")
+    """Samples in the parts of each fold; which subjects and cameras there are; which actions are absent, or only in training."""
+    parts = pd.crosstab(table["fold"], table["part"]).reindex(columns=["train", "validation", "test"], fill_value=0)
+    lines = [f"{len(index)} samples, subjects {ranges(index['subject'])}"]
+    if index["camera"].any():
+        lines[0] += f", cameras {ranges(index['camera'])}"
+    if absent := set(range(1, len(meta.actions) + 1)) - set(index["action"]):
+        lines.append(f"  no samples of actions {ranges(absent)}")
+    actions = table.merge(index[["name", "action"]], on="name")
+    for fold, counts in parts.iterrows():
+        rows = actions[actions["fold"] == fold]
+        lines.append(f"  fold {fold}: " + ", ".join(f"{part} {count}" for part, count in counts.items()))
+        if unseen := set(rows["action"][rows["part"] == "test"]) - set(rows["action"][rows["part"] == "train"]):
+            lines[-1] += f"; in test but not in training: actions {ranges(unseen)}"
+    return "\n".join(lines)
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -1,0 +1,218 @@
+"""The raw files of NTU RGB+D where the user has them: names, sizes and CRCs, and the text of each; nothing is copied.
+
+A source is the archive as it comes, or a folder with the `.skeleton` files of it, in whatever subfolders.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from tqdm import tqdm
+
+from pipeline.datasets.clips import write_table
+from pipeline.errors import ArchiveMismatch, RawDataMissing
+from pipeline.skeletons import Sample
+
+PAGE = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
+SUFFIX = ".skeleton"
+COLUMNS = ("name", "size", "crc32")
+FRESH = "if the files were replaced on purpose, record them again: dvc repro --force --single-item download@ntu"
+_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a complete archive holds: its file name, and how far setups, cameras, subjects, replications and actions count."""
+
+    archive: str
+    samples: int
+    setups: int
+    cameras: int
+    subjects: int
+    replications: int
+    actions: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A raw file: the name of the sample, the size in bytes, the CRC-32 of the text."""
+
+    name: str
+    size: int
+    crc32: int
+
+
+def sample_of(name: str, facts: Facts) -> Sample:
+    """The numbers in a name `SsssCcccPpppRrrrAaaa`; `ArchiveMismatch` where it is none, or beyond the facts."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ArchiveMismatch(f"{name}{SUFFIX}: expected a name such as S001C001P001R001A001{SUFFIX}")
+    setup, camera, subject, replication, action = map(int, match.groups())
+    for what, value, most in (
+        ("setup", setup, facts.setups),
+        ("camera", camera, facts.cameras),
+        ("subject", subject, facts.subjects),
+        ("replication", replication, facts.replications),
+        ("action", action, facts.actions),
+    ):
+        if not 1 <= value <= most:
+            raise ArchiveMismatch(
+                f"{name}{SUFFIX}: {what} {value}, expected 1 to {most}; only files of {facts.archive} belong here"
+            )
+    return Sample(name, subject, 0, camera, setup, replication, action)
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------------
+
+
+class Source(Protocol):
+    """The raw files of one place, read one at a time."""
+
+    def members(self) -> list[Member]:
+        """All samples, sorted by name; `ArchiveMismatch` where a name comes twice."""
+
+    def read(self, member: Member) -> bytes:
+        """The text of a file; `ArchiveMismatch` where it is gone, damaged, or no longer of that size and CRC."""
+
+
+def _sample_name(path: str) -> str | None:
+    """The sample that a path inside the source holds, or None: not a skeleton, or a hidden file such as macOS leaves in zips."""
+    name = PurePosixPath(path).name
+    return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) and not name.startswith(".") else None
+
+
+def _by_sample(paths: Iterable[str], where: Path) -> dict[str, str]:
+    """Sample -> path, sorted by sample."""
+    found: dict[str, str] = {}
+    for path in paths:
+        name = _sample_name(path)
+        if name in found:
+            raise ArchiveMismatch(f"{where}: {name}{SUFFIX} is there twice: {found[name]} and {path}; remove one")
+        if name is not None:
+            found[name] = path
+    return dict(sorted(found.items()))
+
+
+class ZipSource:
+    """The archive as it was given."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except _DAMAGED as error:
+            raise ArchiveMismatch(f"{path}: not a complete zip archive ({error}); download it again") from error
+        self._paths = _by_sample(self._zip.namelist(), path)
+
+    def members(self) -> list[Member]:
+        """From the directory of the archive: nothing is read."""
+        infos = ((name, self._zip.getinfo(path)) for name, path in self._paths.items())
+        return [Member(name, info.file_size, info.CRC) for name, info in infos]
+
+    def read(self, member: Member) -> bytes:
+        """Decompress one file; the zip module checks the CRC of the directory."""
+        info = self._zip.getinfo(_path_of(member, self._paths, self.path))
+        if (info.file_size, info.CRC) != (member.size, member.crc32):
+            raise _changed(self.path, member, info.file_size, info.CRC)
+        try:
+            return self._zip.read(info)
+        except _DAMAGED as error:
+            raise ArchiveMismatch(f"{self.path}: {info.filename} is damaged ({error}); download the archive again") from error
+
+
+class FolderSource:
+    """A folder of extracted files."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        files = (file.relative_to(path).as_posix() for file in path.rglob(f"*{SUFFIX}"))
+        self._paths = _by_sample(sorted(files), path)
+
+    def members(self) -> list[Member]:
+        """Reads every file for its CRC."""
+        texts = ((name, self._text(name, path)) for name, path in tqdm(self._paths.items(), "reading names", disable=None))
+        return [Member(name, len(text), zlib.crc32(text)) for name, text in texts]
+
+    def read(self, member: Member) -> bytes:
+        """Read one file and check it."""
+        text = self._text(member.name, _path_of(member, self._paths, self.path))
+        if (len(text), zlib.crc32(text)) != (member.size, member.crc32):
+            raise _changed(self.path, member, len(text), zlib.crc32(text))
+        return text
+
+    def _text(self, name: str, path: str) -> bytes:
+        try:
+            return (self.path / path).read_bytes()
+        except OSError as error:
+            raise ArchiveMismatch(f"{self.path / path}: cannot be read ({error.strerror}); copy {name}{SUFFIX} again") from error
+
+
+def _path_of(member: Member, paths: Mapping[str, str], where: Path) -> str:
+    if member.name not in paths:
+        raise ArchiveMismatch(f"{where}: {member.name}{SUFFIX} was there at download and is gone; put it back; {FRESH}")
+    return paths[member.name]
+
+
+def _changed(where: Path, member: Member, size: int, crc32: int) -> ArchiveMismatch:
+    found, expected = f"{size} bytes, CRC {crc32:08x}", f"{member.size} bytes, CRC {member.crc32:08x}"
+    return ArchiveMismatch(f"{where}: {member.name}{SUFFIX} is {found}; at download it was {expected}; put it back; {FRESH}")
+
+
+def find(place: str, archive: str) -> Path:
+    """The source that `place` means: a zip, a folder that holds `archive`, one with `.skeleton` files, or one with a single zip.
+
+    Raises `RawDataMissing` with what to ask for, where, and how to point to it.
+    """
+    path = Path(place).expanduser()
+    if place and path.is_dir():
+        zips = sorted(path.glob("*.zip"))
+        named = [file for file in zips if file.name == archive]
+        if not named and any(path.rglob(f"*{SUFFIX}")):
+            return path
+        if named or len(zips) == 1:
+            return (named or zips)[0]
+    elif place and path.is_file():
+        return path
+    looked = f"there is no {archive} and no {SUFFIX} file in {place}" if place else "nobody said where it is"
+    raise RawDataMissing(
+        f"NTU RGB+D: {looked}. The skeletons are given on request: sign the agreement on {PAGE}, "
+        f"download {archive} and name it, or its folder, as NTU_SOURCE=<path> or as download.ntu.source in params.yaml"
+    )
+
+
+def open_source(path: Path) -> Source:
+    """Open a zip or a folder; one is kept open by each process (the directory of the full archive takes half a second)."""
+    status = path.stat()
+    return _open(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _open(path: Path, _changed_at: int, _size: int) -> Source:
+    return FolderSource(path) if path.is_dir() else ZipSource(path)
+
+
+# --- the record -------------------------------------------------------------------------------------------------------------
+
+
+def write_record(path: Path, members: Iterable[Member]) -> None:
+    """Write `members.csv`: `name` (of the file, without folders), `size` in bytes, `crc32` as 8 hexadecimal digits."""
+    write_table(path, COLUMNS, ((f"{m.name}{SUFFIX}", m.size, f"{m.crc32:08x}") for m in members))
+
+
+def read_record(path: Path) -> list[Member]:
+    """The members that `write_record` wrote; `RawDataMissing` where there is no such file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [Member(row["name"].removesuffix(SUFFIX), int(row["size"]), int(row["crc32"], 16)) for row in rows]
+    except (OSError, KeyError, ValueError) as error:
+        raise RawDataMissing(f"{path}: no record of the raw files ({error}); run `dvc repro` to make it") from error

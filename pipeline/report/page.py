@@ -1,0 +1,186 @@
+"""The report as one document, written as Markdown and as an HTML page that needs nothing else.
+
+`sections` says what stands where; both writings come from it, so they never differ in content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from pipeline.report import answers as questions
+from pipeline.report import attention, contents, details, figures, ledger, tables
+from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.report.figures import Figure
+from pipeline.report.results import Results
+from pipeline.report.tables import Table
+
+Block = str | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks: paragraphs (plain text, `**bold**`), tables and figures."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def anchor(self) -> str:
+        """The name of the place in the page."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report: title, what must be said first, sections."""
+
+    title: str
+    banner: str
+    sections: tuple[Section, ...]
+
+    def tables(self) -> Iterator[Table]:
+        """All tables, in order."""
+        return (block for section in self.sections for block in section.blocks if isinstance(block, Table))
+
+    def figures(self) -> Iterator[Figure]:
+        """All figures, in order."""
+        return (block for section in self.sections for block in section.blocks if isinstance(block, Figure))
+
+
+BANNER = (
+    "All data in this report are SYNTHETIC: generated movements with planted evidence, in the raw formats of real data sets."
+    " The numbers show that the pipeline works and whether attention finds what was planted; they say nothing of people, and"
+    " cannot be compared with the paper's."
+)
+
+
+def build(results: Results, analyses: list[ProtocolAnalysis]) -> Page:
+    """The page of a data set."""
+    title = f"STA-LSTM on {results.dataset}" + (" (synthetic data)" if results.synthetic else "")
+    return Page(title, BANNER if results.synthetic else "", tuple(_sections(results, analyses)))
+
+
+def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Section]:
+    found = questions.answers(results, analyses)
+    paragraphs = tuple(f"**{answer.key}. {answer.question}** {answer.paragraph}" for answer in found)
+    yield Section("The paper beside ours", (contents.headline(results, analyses),))
+    yield Section("Answers to the research questions", (*paragraphs, questions.table(found)))
+    yield Section("Methods of the paper's tables", tuple(contents.comparison(results, a) for a in analyses))
+    yield Section("Ablation", tuple(contents.ablation(results, a) for a in analyses))
+    yield Section("Training", (*(figures.curves(a) for a in analyses), details.training(analyses)))
+    yield Section("Confusion", (SHOWN, *(figures.confusion_matrix(a) for a in analyses)))
+    yield Section("Accuracy by class", tuple(block for a in analyses for block in _classes(a)))
+    yield Section("Attention", tuple(_attention(results, analyses)))
+    yield Section("Data", tuple(_data(results, analyses)))
+    yield Section("Parameters", (ledger.recipes(results, analyses), ledger.ledger(results, analyses)))
+    yield Section("How these numbers were made", tuple(_method(results, analyses)))
+
+
+SHOWN = (
+    "The method shown here and below is STA-LSTM, or the first that was run of: without staged training, without regularisers,"
+    " SA-LSTM, TA-LSTM, LSTM. It is not chosen by accuracy."
+)
+
+
+def _classes(analysis: ProtocolAnalysis) -> tuple[Block, ...]:
+    table = details.classes(analysis)
+    return figures.class_accuracy(analysis, table.rows), table
+
+
+def _attention(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]:
+    bins = results.params.evaluate.time_bins
+    if table := details.evidence(analyses, bins):
+        yield table
+    for analysis in analyses:
+        pictures = [p for p in (attention.alpha_picture(analysis), attention.beta_picture(analysis, bins)) if p]
+        yield from pictures
+        if not pictures:
+            yield f"On {analysis.name} no method with attention has been run yet."
+
+
+def _data(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]:
+    yield results.licence
+    yield details.samples(analyses)
+    yield details.repairs(results)
+    yield details.set_aside(results)
+
+
+RUNS = (
+    "A run is one seed over all folds; its accuracy is the mean of the folds' accuracies. Every number is computed from saved"
+    " predictions, one for each test sequence, fold and seed; where a prediction is missing there is no report. No stage of the"
+    " pipeline uses test sequences to choose an epoch, or a method to show."
+)
+INTERVALS = (
+    "Intervals ({level:g} %): {resamples} bootstrap resamples of the sequences within each fold, crossed with resamples of the"
+    " seeds, percentiles; widened at either end to Wilson's score interval over the sequences (one accuracy) or to Bonett and"
+    " Price's interval for paired proportions (a difference), because a bootstrap cannot see errors that did not occur. With one"
+    " seed an interval knows nothing of the spread between seeds."
+)
+TESTS = (
+    "Tests: the exact distribution of the summed difference when the sign of each sequence's difference is a coin toss; with one"
+    " seed this is McNemar's exact test. It takes the trained networks as given, so a difference is called established only where"
+    " test and interval agree."
+)
+
+
+def _method(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]:
+    rule = results.params.report
+    yield RUNS
+    yield INTERVALS.format(level=100 * rule.confidence, resamples=rule.resamples)
+    yield TESTS
+    yield from results.notes
+    yield details.origins(analyses)
+
+
+def to_markdown(page: Page) -> str:
+    """The page as Markdown; figures are links into `figures/`."""
+    parts = [f"# {page.title}"]
+    parts += [f"> **{page.banner}**"] if page.banner else []
+    for section in page.sections:
+        parts.append(f"## {section.title}")
+        parts += [_markdown(block).rstrip() for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Table):
+        return tables.to_markdown(block)
+    if isinstance(block, Figure):
+        return f"![{block.alt.replace('[', '(').replace(']', ')')}](figures/{block.key}.svg)\n\n*{block.caption}*"
+    return block
+
+
+def to_html(page: Page) -> str:
+    """The page as one HTML file: style and pictures inside, nothing fetched, no script."""
+    import jinja2  # noqa: PLC0415
+
+    source = resources.files(__package__).joinpath("page.html.j2").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["block"] = _html
+    return environment.from_string(source).render(page=page) + "\n"
+
+
+def _html(block: Block) -> object:
+    from markupsafe import Markup  # noqa: PLC0415
+
+    if isinstance(block, Table):
+        return Markup(tables.to_html(block))  # noqa: S704 (escaped there, cell by cell)
+    if isinstance(block, Figure):
+        caption = f"<figcaption>{escape(block.caption)}</figcaption>"
+        return Markup(f"<figure>{block.inline()}{caption}</figure>")  # noqa: S704 (our own drawing)
+    return Markup("<p>" + re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(block)) + "</p>")  # noqa: S704
+
+
+def write(page: Page, folder: Path) -> None:
+    """Write `report.md`, `report.html`, `tables/` and `figures/` into a folder."""
+    for table in page.tables():
+        tables.write(table, folder / "tables")
+    for figure in page.figures():
+        figures.write(figure, folder / "figures")
+    (folder / "report.md").write_text(to_markdown(page))
+    (folder / "report.html").write_text(to_html(page))

@@ -1,0 +1,165 @@
+"""A project folder with results as the stages write them, small enough to compute by hand, for the tests of the report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.skeletons import Meta
+
+ROOT = Path(__file__).parent.parent
+META = Meta(
+    joints=("head", "left hand", "right hand", "left foot"),
+    bones=((1, 0), (2, 0), (3, 0)),
+    mirror=(0, 2, 1, 3),
+    actions=("up", "down", "aside & back"),
+    bodies=2,
+    fps=15.0,
+    unit="metres",
+)
+SWITCHES = {
+    "lstm": (False, False),
+    "sa-lstm": (True, False),
+    "ta-lstm": (False, True),
+    "sta-lstm": (True, True),
+    "sta-lstm-noreg": (True, True),
+    "sta-lstm-scratch": (True, True),
+}
+Right = Callable[[str, int, int], bool]  # (sequence, its place in the fold, seed) -> is the prediction right?
+
+
+@dataclass
+class Project:
+    """A data set `toy`: two folds of 6 test sequences (two of each class), seeds 1 and 2, time in 4 bins."""
+
+    root: Path
+    meta: Meta = META
+    protocol: str = "toy-sbu"
+    folds: int = 2
+    tests: int = 6
+    seeds: tuple[int, ...] = (1, 2)
+    bins: int = 4
+    cells: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def split(self) -> Path:
+        return self.root / "data" / "splits" / "toy" / f"{self.protocol}.csv"
+
+    def results(self, method: str) -> Path:
+        return self.root / "data" / "results" / "toy" / self.protocol / method
+
+    def names(self, fold: int) -> list[str]:
+        return [f"f{fold}-{i:03}" for i in range(self.tests)]
+
+    def prepare(self) -> Project:
+        """Write the split, the tables of repairs and the paper's numbers."""
+        rows = [(f, n, "test" if g == f else "train") for f in self.each() for g in self.each() for n in self.names(g)]
+        self.split.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=["fold", "name", "part"]).to_csv(self.split, index=False)
+        store = self.root / "data" / "skeletons" / "toy" / "sbu"
+        store.mkdir(parents=True, exist_ok=True)
+        (store / "repairs.csv").write_text("repair,rule,samples,frames\nperson order,left_first,9,214\nsmoothing,savgol5,12,300\n")
+        (store / "set_aside.csv").write_text("file,line,reason\n")
+        (self.root / "reports").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "reports" / "paper.csv", self.root / "reports" / "paper.csv")
+        return self
+
+    def each(self) -> range:
+        return range(1, self.folds + 1)
+
+    def cell(self, method: str, right: Right, recipe: str = "base", **history: Any) -> None:
+        """Write the results of a method that is right where `right` says so, else names the next class."""
+        classes, folder = len(self.meta.actions), self.results(method)
+        rows = []
+        for fold in self.each():
+            for seed in self.seeds:
+                for i, name in enumerate(self.names(fold)):
+                    label = i % classes
+                    predicted = label if right(name, i, seed) else (label + 1) % classes
+                    rows.append((fold, seed, name, label, predicted, *np.eye(classes)[predicted]))
+        (folder / "evaluate").mkdir(parents=True, exist_ok=True)
+        columns = ["fold", "seed", "name", "label", "predicted", *(f"logit_{c}" for c in range(classes))]
+        pd.DataFrame(rows, columns=columns).to_csv(folder / "evaluate" / "predictions.csv", index=False)
+        self.attention(method, *SWITCHES.get(method, (True, True)))
+        self.history(method, **history)
+        digest = hashlib.sha256(self.split.read_bytes()).hexdigest()
+        run = {
+            "fingerprint": {"pretrain": "a" * 64, "finetune": "b" * 64},
+            "data": {"store_sha256": "c" * 64, "split_sha256": digest},
+            "runs": [{"fold": f, "seed": s} for f in self.each() for s in self.seeds],
+        }
+        (folder / "run.json").write_text(json.dumps(run))
+        self.cells[method] = recipe
+        self.write_params()
+
+    def attention(self, method: str, spatial: bool, temporal: bool) -> None:
+        """Half of alpha on gate 1, the rest spread evenly; beta 3 in the second bin, 1 elsewhere."""
+        gates, labels = self.meta.bodies * len(self.meta.joints), range(len(self.meta.actions))
+        weight = [0.5 if g == 1 else 0.5 / (gates - 1) for g in range(gates)]
+        alpha = [(c, b, g, weight[g], 4) for c in labels for b in range(self.bins) for g in range(gates) if spatial]
+        beta = [(c, b, 3.0 if b == 1 else 1.0, 4) for c in labels for b in range(self.bins) if temporal]
+        folder = self.results(method) / "evaluate"
+        pd.DataFrame(alpha, columns=["label", "bin", "joint", "weight", "clips"]).to_csv(folder / "alpha.csv", index=False)
+        pd.DataFrame(beta, columns=["label", "bin", "weight", "clips"]).to_csv(folder / "beta.csv", index=False)
+
+    def history(self, method: str, dead: bool = False, infinite: tuple[int, int] | None = None, epochs: int = 3) -> None:
+        """Two phases; the loss halves each epoch. `infinite` names the (fold, seed) whose loss is lost."""
+        temporal = SWITCHES.get(method, (True, True))[1]
+        rows = []
+        for fold in self.each():
+            for seed in self.seeds:
+                for step in range(1, 2 * epochs + 1):
+                    loss = float("nan") if (fold, seed) == infinite and step == 2 * epochs else 2.0 ** (1 - step)
+                    phase, epoch = ("main", step) if step <= epochs else ("joint", step - epochs)
+                    beta = (0.0 if dead else 0.5, 1.0 if dead else 0.0) if temporal else (None, None)
+                    shares = (1 - 0.5**step, 0.75 if step == 2 * epochs - 1 else 0.5)
+                    rows.append((fold, seed, "finetune", phase, epoch, step, loss, loss, 0.0, 0.0, 0.0, *shares, 0.001, 1.0, *beta))
+        columns = (
+            "fold,seed,stage,phase,epoch,step,loss,cross_entropy,spatial_term,temporal_term,l1_term,train_accuracy,"
+            "validation_accuracy,learning_rate,gradient_norm,beta_mean,beta_dead"
+        )
+        pd.DataFrame(rows, columns=columns.split(",")).to_csv(self.results(method) / "history.csv", index=False)
+
+    def write_params(self) -> None:
+        """The project's own `params.yaml`, with this data set and its cells put in and switched on."""
+        lines = [
+            f"    toy-{m}: {{dataset: toy, store: sbu, protocol: {self.protocol}, method: {m}, recipe: {r}}}"
+            for m, r in self.cells.items()
+        ]
+        text = (ROOT / "params.yaml").read_text()
+        for head, new in (
+            ("cells:", ["  toy: &toy", *lines]),
+            ("seeds:", [f"  toy: [{', '.join(map(str, self.seeds))}]"]),
+            ("recipes:", ["  warm: {training: {batch: 99}}"]),
+        ):
+            text = text.replace(f"\n{head}\n", "\n".join(["", head, *new, ""]), 1)
+        lines = [
+            "use: {datasets: [toy], cells: {<<: [*toy]}}" if line.startswith("use:") else line
+            for line in text.replace("  time_bins: 20", f"  time_bins: {self.bins}").splitlines()
+        ]
+        (self.root / "params.yaml").write_text("\n".join(lines) + "\n")
+
+    def module(self, synthetic: bool = True) -> SimpleNamespace:
+        """What `pipeline.datasets.load` would return; gate 1 and the second quarter of the clip carry the class."""
+        return SimpleNamespace(
+            FORMATS={"sbu": SimpleNamespace(META=self.meta)},
+            SYNTHETIC=synthetic,
+            LICENCE="Made up for a test.",
+            EVIDENCE={"sbu": SimpleNamespace(gates=(1,), window=(0.25, 0.5))} if synthetic else {},
+        )
+
+    def install(self, monkeypatch: pytest.MonkeyPatch, synthetic: bool = True) -> Project:
+        """Make this the current project, and its data set the one that is found."""
+        monkeypatch.chdir(self.root)
+        monkeypatch.setattr("pipeline.datasets.load", lambda _name: self.module(synthetic))
+        return self

@@ -1,0 +1,105 @@
+"""The command line as users meet it: codes, messages without stack traces, one process each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline import cli, errors
+from tests.conftest import ROOT
+
+STAGES = ("download", "normalize", "split", "pretrain", "finetune", "evaluate", "report")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the parameters and nothing else."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def pipeline(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    return subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def refused(run: subprocess.CompletedProcess[str]) -> str:
+    """The message of a command that ended as a failure for people does."""
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("error: ")
+    assert "Traceback" not in run.stderr
+    return run.stderr
+
+
+def test_help_names_every_command(project: Path) -> None:
+    run = pipeline(project, "--help")
+    assert run.returncode == 0
+    listed = {line.split()[0] for line in run.stdout.partition("Commands:")[2].splitlines() if line.strip()}
+    assert {*STAGES, "use", "track", "ui"} <= listed
+
+
+@pytest.mark.parametrize("stage", ["download", "normalize", "split"])
+def test_unknown_data_set(project: Path, stage: str) -> None:
+    message = refused(pipeline(project, stage, "kinetics"))
+    assert "unknown data set 'kinetics'; there are modules " in message
+    assert [path.name for path in project.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune", "evaluate"])
+def test_unknown_cell(project: Path, stage: str) -> None:
+    message = refused(pipeline(project, stage, "sbu-gru"))
+    assert "use.cells has no 'sbu-gru'; it has demo-sbu-lstm, " in message
+    assert [path.name for path in project.iterdir()] == ["params.yaml"]
+
+
+def test_folder_without_parameters(tmp_path: Path) -> None:
+    assert "params.yaml: cannot be read" in refused(pipeline(tmp_path, "split", "demo"))
+
+
+def test_wrong_parameter(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("  layers: 3", "  layers: three"))
+    assert "\n  model.layers: " in refused(pipeline(project, "pretrain", "demo-sbu-lstm"))
+
+
+def test_use_says_what_it_wrote(project: Path) -> None:
+    run = pipeline(project, "use", "sbu")
+    assert (run.returncode, run.stdout) == (0, "params.yaml: use: {datasets: [sbu], cells: {<<: [*sbu]}}\n")
+    assert "kinetics" in refused(pipeline(project, "use", "kinetics"))
+
+
+def test_tracking_that_cannot_be(project: Path) -> None:
+    message = refused(pipeline(project, "track", MLFLOW_TRACKING_URI=f"sqlite:///{project}"))
+    assert "cannot be used: unable to open database file. Check MLFLOW_TRACKING_URI" in message
+
+
+def test_watching_needs_to_know_beside_what(project: Path) -> None:
+    run = pipeline(project, "track", "--watch")
+    assert run.returncode == 2
+    assert "--watch needs --parent" in run.stderr
+
+
+@pytest.mark.parametrize("failure", errors.PipelineError.__subclasses__())
+def test_every_failure_is_shown_as_its_message(failure: type[errors.PipelineError], monkeypatch: pytest.MonkeyPatch) -> None:
+    error = failure("clip.txt", 3, "odd") if failure is errors.MalformedSkeleton else failure("what to do")
+
+    def fail(stage: str, target: str) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", fail)
+    result = CliRunner().invoke(cli.main, ["split", "demo"])
+    assert (result.exit_code, result.stderr) == (error.exit_code, f"error: {error}\n")
+
+
+def test_other_failures_keep_their_stack_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(stage: str, target: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_run", fail)
+    assert isinstance(CliRunner().invoke(cli.main, ["split", "demo"]).exception, ZeroDivisionError)

@@ -1,0 +1,137 @@
+"""The rules of the house: imports run one way, without circles, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests import import_graph
+from tests.conftest import ROOT
+
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"stages"},
+    {"cells", "report", "tracking"},
+    {"runs"},
+    {"training"},
+    {"methods"},
+    {"datasets", "model"},
+    {"skeletons", "summaries"},
+    {"statistics"},
+    {"params"},
+    {"errors"},
+]
+LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
+GRAPH = import_graph.read(ROOT / "pipeline")
+HEAVY = ("torch", "mlflow", "pandas", "numpy", "scipy", "matplotlib", "dvc")
+
+
+def part(name: str) -> str:
+    """The part of the house that a module belongs to: its file or folder directly under `pipeline/`."""
+    return [*name.split("."), ""][1]
+
+
+def test_every_module_has_its_layer() -> None:
+    assert {part(name) for name in GRAPH} - {""} == set(LEVEL)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_imports_run_downwards(name: str) -> None:
+    upwards = [other for other in GRAPH[name].inside if part(other) != part(name) and LEVEL[part(other)] <= LEVEL[part(name)]]
+    assert upwards == []
+
+
+def test_no_circle() -> None:
+    assert import_graph.cycle(GRAPH) is None
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) == "stages"))
+def test_no_stage_imports_another(name: str) -> None:
+    assert [other for other in GRAPH[name].inside if part(other) == "stages"] == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) == "model"))
+def test_model_can_be_copied_into_another_project(name: str) -> None:
+    assert {part(other) for other in GRAPH[name].inside} <= {"model"}
+    assert GRAPH[name].outside <= {"torch"} | sys.stdlib_module_names
+
+
+def test_torch_is_for_models_and_training_alone() -> None:
+    users = {part(name) for name, module in GRAPH.items() if "torch" in module.outside}
+    assert users == {"model", "training"}
+
+
+def importers(wanted: str) -> set[str]:
+    """The modules outside of a part that import from it."""
+    return {name for name, m in GRAPH.items() if part(name) != wanted and wanted in {part(other) for other in m.inside}}
+
+
+def test_nothing_but_the_command_line_imports_tracking() -> None:
+    assert importers("tracking") == {"pipeline.cli"}
+
+
+def test_mlflow_is_for_tracking_alone() -> None:
+    assert {part(name) for name, module in GRAPH.items() if "mlflow" in module.outside} == {"tracking"}
+
+
+def test_report_reads_results_only() -> None:
+    reached = {part(other) for name, module in GRAPH.items() if part(name) == "report" for other in module.inside}
+    assert reached <= {"report", "datasets", "errors", "params", "skeletons", "statistics", "summaries"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["track", "--help"], ["pretrain", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from pipeline.cli import main
+main({arguments!r}, standalone_mode=False)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.startswith("Usage: ")
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+SOURCES = {
+    "__init__.py": '"""A package."""\n__version__ = "1"\n',
+    "a.py": "import os\nfrom typing import TYPE_CHECKING\nfrom small import b\nif TYPE_CHECKING:\n    from small import d\n",
+    "b.py": "def f():\n    from .inner import x\n    import torch.nn as nn\n",
+    "d.py": "from small.b import f\n",
+    "inner/__init__.py": "from small.inner.x import y\n",
+    "inner/x.py": "y = 1\n",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    for name, text in SOURCES.items():
+        path = tmp_path / "small" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "small"
+
+
+def test_graph_of_a_known_package(small: Path) -> None:
+    graph = import_graph.read(small)
+    edges = {(name, other) for name, module in graph.items() for other in module.inside}
+    s = "small"
+    assert edges == {(f"{s}.a", f"{s}.b"), (f"{s}.b", f"{s}.inner.x"), (f"{s}.d", f"{s}.b"), (f"{s}.inner", f"{s}.inner.x")}
+    assert (graph["small.a"].outside, graph["small.b"].outside) == ({"os", "typing"}, {"torch"})
+    assert import_graph.closure("small.a", graph) == {"small", "small.a", "small.b", "small.inner", "small.inner.x"}
+    assert "small.d" in import_graph.closure("small.a", graph, {"small.b": ["small.d"]})
+    assert [import_graph.is_bare_package(graph[name]) for name in ("small", "small.inner", "small.a")] == [True, False, False]
+
+
+def test_circle_in_a_known_package(small: Path) -> None:
+    assert import_graph.cycle(import_graph.read(small)) is None
+    (small / "inner" / "x.py").write_text("def f():\n    from small import d\n")
+    found = import_graph.cycle(import_graph.read(small))
+    assert found is not None
+    assert set(found) == {"small.d", "small.b", "small.inner.x"}
+    graph = import_graph.read(small)
+    assert all(earlier in graph[later].inside for earlier, later in pairwise(found))
