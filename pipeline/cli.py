@@ -140,3 +140,21 @@ def ui(port: int) -> None:
     tracking.check_servable(Path.cwd(), port)
     _fill(Path.cwd())
     tracking.serve(Path.cwd(), port)
+
+
+@main.command()
+def where() -> None:
+    """Say where the reports of the data sets in use are, and their headline."""
+    import json  # noqa: PLC0415
+
+    from pipeline import params  # noqa: PLC0415
+
+    for dataset in params.load().use.datasets:
+        folder = Path("reports", dataset)
+        if not (folder / "metrics.json").exists():
+            click.echo(f"{dataset}: no report yet; run `dvc repro`")
+            continue
+        for protocol, methods in json.loads((folder / "metrics.json").read_text()).items():
+            ours = ", ".join(f"{m} {r['accuracy']['mean']:.1f} %" for m, r in methods.items() if r.get("accuracy"))
+            click.echo(f"{protocol}{' (synthetic)' if protocol.startswith('demo') else ''}: {ours}")
+        click.echo(f"report: {folder / 'report.html'}")

@@ -5,10 +5,11 @@ mean of the folds' accuracies, as the published tables have it.
 
 How intervals are made (`Bootstrap`, applied by `summarise` and `compare`)
     Sequences are drawn with replacement within each fold, and seeds with replacement across (a crossed bootstrap; Owen 2007,
-    "The pigeonhole bootstrap", shows that it errs towards wide). The same draw serves both methods of a comparison. The
-    percentile interval is then widened, at either end, to a score interval over the sequences alone: Wilson 1927 for one
-    accuracy, Bonett and Price 2012 for a paired difference. A bootstrap cannot see errors that did not occur, so without this
-    40 correct answers of 40 would pass for certainty. With one seed the interval knows nothing of the spread between seeds.
+    "The pigeonhole bootstrap", shows that it errs towards wide), the seeds' deviations from their mean enlarged by
+    sqrt(S / (S - 1)). The same draw serves both methods of a comparison. The percentile interval is then widened, at either end, to an interval that small counts need: Wilson 1927 for one accuracy,
+    Bonett and Price 2012 for a paired difference, both over the effective number of sequences (`effective`). A bootstrap
+    cannot see errors that did not occur, so without this 40 correct answers of 40 would pass for certainty. With one seed
+    the interval knows nothing of the spread between seeds.
 
 How two methods are tested (`sign_flip_p`)
     Under the null hypothesis the two methods of a pair are exchangeable for each sequence. The exact distribution of the summed
@@ -179,7 +180,10 @@ def _resampled(values: Floats, folds: Ints, rule: Bootstrap) -> Floats:
             rows = min(step, rule.resamples - start)
             draw = rng.integers(part.shape[1], size=(rows, part.shape[1]))
             total[start : start + rows] += part[:, draw].mean(axis=2).T
-    chosen = rng.integers(len(values), size=total.shape)
+    seeds, middle = len(values), total.mean(axis=1, keepdims=True)
+    if seeds > 1:  # resampled seeds would spread less than seeds do, by this factor
+        total = middle + (total - middle) * np.sqrt(seeds / (seeds - 1))
+    chosen = rng.integers(seeds, size=total.shape)
     return np.asarray(np.take_along_axis(total, chosen, axis=1).mean(axis=1) / len(labels))
 
 
@@ -188,7 +192,17 @@ def _percentiles(draws: Floats, confidence: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def wilson(share: float, count: int, confidence: float) -> tuple[float, float]:
+def effective(values: Floats) -> float:
+    """How many sequences seen by one seed tell as much as these N seen by S: from N (seeds agree) to N * S, for `[S, N]`.
+
+    The variance between sequences within a seed, over the variance between sequences of the seeds' mean; N where all are equal.
+    """
+    single, mean = float(values.var(axis=1).mean()), float(values.mean(axis=0).var())
+    gain = single / mean if mean > 0 else np.inf if single > 0 else 1
+    return float(values.shape[1] * np.clip(gain, 1, len(values)))
+
+
+def wilson(share: float, count: float, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a proportion seen as `share` of `count`; both ends in [0, 1]."""
     z = float(stats.norm.ppf((1 + confidence) / 2))
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
@@ -196,7 +210,7 @@ def wilson(share: float, count: int, confidence: float) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def bonett_price(better: float, worse: float, count: int, confidence: float) -> tuple[float, float]:
+def bonett_price(better: float, worse: float, count: float, confidence: float) -> tuple[float, float]:
     """Adjusted Wald interval of a paired difference of proportions; `better` and `worse` of `count` pairs disagree."""
     z = float(stats.norm.ppf((1 + confidence) / 2))
     first, second = (better + 1) / (count + 2), (worse + 1) / (count + 2)
@@ -214,7 +228,7 @@ def summarise(result: Outcomes, rule: Bootstrap) -> Accuracy:
     runs = run_accuracies(result)
     mean, count = float(runs.mean()), len(result.labels)
     low, high = _percentiles(_resampled(_points(result.correct), result.folds, rule), rule.confidence)
-    score = wilson(min(1.0, mean / 100), count, rule.confidence)
+    score = wilson(min(1.0, mean / 100), effective(_points(result.correct)), rule.confidence)
     return Accuracy(
         mean, _sd(runs), min(low, 100 * score[0]), max(high, 100 * score[1]), len(runs), count, standard_error(mean, count)
     )
@@ -231,10 +245,11 @@ def compare(one: Outcomes, other: Outcomes, rule: Bootstrap) -> Difference | Non
     if not seeds:
         return None
     ours, theirs = (r.correct[[r.seeds.index(s) for s in seeds]].astype(np.int64) for r in (one, other))
-    delta, count = ours - theirs, len(one.labels)
+    delta = ours - theirs
     better, worse = int((delta > 0).sum()), int((delta < 0).sum())
     low, high = _percentiles(_resampled(_points(delta), one.folds, rule), rule.confidence)
-    score = bonett_price(better / len(seeds), worse / len(seeds), count, rule.confidence)
+    worth = effective(_points(delta))
+    score = bonett_price(worth * better / delta.size, worth * worse / delta.size, worth, rule.confidence)
     return Difference(
         float(_fold_means(_points(delta), one.folds).mean()),
         min(low, 100 * score[0]),

@@ -68,7 +68,9 @@ class Project:
         pd.DataFrame(rows, columns=["fold", "name", "part"]).to_csv(self.split, index=False)
         store = self.root / "data" / "skeletons" / "toy" / "sbu"
         store.mkdir(parents=True, exist_ok=True)
-        (store / "repairs.csv").write_text("repair,rule,samples,frames\nperson order,left_first,9,214\nsmoothing,savgol5,12,300\n")
+        (store / "repairs.csv").write_text(
+            "repair,rule,samples,frames\nperson order,left_first,9,214\nsmoothing,savgol5,12,300\n"
+        )
         (store / "set_aside.csv").write_text("file,line,reason\n")
         (self.root / "reports").mkdir(exist_ok=True)
         shutil.copy(ROOT / "reports" / "paper.csv", self.root / "reports" / "paper.csv")
@@ -123,7 +125,9 @@ class Project:
                     phase, epoch = ("main", step) if step <= epochs else ("joint", step - epochs)
                     beta = (0.0 if dead else 0.5, 1.0 if dead else 0.0) if temporal else (None, None)
                     shares = (1 - 0.5**step, 0.75 if step == 2 * epochs - 1 else 0.5)
-                    rows.append((fold, seed, "finetune", phase, epoch, step, loss, loss, 0.0, 0.0, 0.0, *shares, 0.001, 1.0, *beta))
+                    rows.append(
+                        (fold, seed, "finetune", phase, epoch, step, loss, loss, 0.0, 0.0, 0.0, *shares, 0.001, 1.0, *beta)
+                    )
         columns = (
             "fold,seed,stage,phase,epoch,step,loss,cross_entropy,spatial_term,temporal_term,l1_term,train_accuracy,"
             "validation_accuracy,learning_rate,gradient_norm,beta_mean,beta_dead"

@@ -61,6 +61,18 @@ def test_runs_say_what_they_were_made_from(project: Project, monkeypatch: pytest
     assert (later.data.tags["git_dirty"], "backfilled" in later.data.tags) == ("true", False)
 
 
+def test_runs_too_quick_to_be_seen_have_the_origin_of_their_siblings(project: Project) -> None:
+    project.grow("finetune", (1, 1), 0, 1)
+    project.sync()
+    project.finish(0, 1, [(1, 1), (2, 1)])  # fold 2 began and ended between two looks
+    project.finish(0, 1, [(3, 1)], ("p2", "f2"))
+    project.results.rename(project.results.with_name("other"))
+    project.finish(0, 1, [(1, 1), (2, 1)])
+    project.sync()
+    _, children = project.runs()
+    assert {fold: run.data.tags.get("backfilled") for (fold, _), run in children.items()} == {1: None, 2: None, 3: "true"}
+
+
 def test_twice_adds_nothing(project: Project) -> None:
     project.finish(2, 2, [(1, 1), (2, 1)])
     project.evaluate({(1, 1): 40, (2, 1): 30})

@@ -118,6 +118,17 @@ def test_vanished_database_is_told_once_and_raises_nothing(
     assert filler.seen == set()
 
 
+def test_watching_leaves_what_was_finished_before_to_track(project: Project) -> None:
+    project.finish(1, 1, [(1, 1)])
+    filler = Filler(project.root)
+    filler.fill()
+    assert project.client().get_experiment_by_name(project.protocol) is None
+    project.finish(1, 2, [(1, 1)])  # now it changes
+    filler.fill()
+    _, children = project.runs()
+    assert project.curve(children[1, 1]) == losses(1, 3)
+
+
 def until(condition: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
@@ -51,7 +51,8 @@ def because(found: Difference) -> str:
 
 def answers(results: Results, analyses: list[ProtocolAnalysis]) -> list[Answer]:
     """The four answers, in order."""
-    return [_first(analyses), _second(analyses), _third(analyses), _fourth(results, analyses)]
+    found = [_first(analyses), _second(analyses), _third(analyses), _fourth(results, analyses)]
+    return [replace(answer, paragraph=answer.paragraph.replace(" %", "\N{NO-BREAK SPACE}%")) for answer in found]
 
 
 def _places(analyses: list[ProtocolAnalysis]) -> list[tuple[ProtocolAnalysis, str, str]]:
@@ -184,6 +185,6 @@ def table(found: list[Answer]) -> Table:
     columns = (
         Column("Question", lambda row: f"{row['question']}: {row['asked']}"),
         field("place", "Where"),
-        field("verdict", "Verdict"),
+        field("verdict", "Verdict", whole=True),
     )
     return Table("answers", "Verdicts", columns, rows)

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
-from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, Figure, canvas, style, to_svg
+from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, PAPER, Figure, canvas, style, to_svg
 from pipeline.report.results import StoreResult
 from pipeline.skeletons import Meta
 from pipeline.summaries import mean_alpha, mean_beta
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Points = npt.NDArray[np.float64]
 # Where the parts of a standing body are drawn: x to the left of the body's middle, y from 0 (feet) to about 1.8 (head).
@@ -45,8 +42,10 @@ MIDDLE = (
     ("torso", (0.0, 1.08)),
     ("base", (0.0, 0.86)),
 )
-APART, WIDTH, HEIGHT = 0.72, 3.1, 2.5  # half the distance of two people; a panel
-UNIFORM_AREA, LARGEST_AREA = 12.0, 420.0  # of a joint's circle, in square points
+APART, UNIT = 0.72, 62.0  # half the distance of two people; pixels for 1 of the drawing
+PANEL = (200.0, 156.0)  # of a class, pixels
+RADIUS, LARGEST = 3.6, 22.0  # of the circle of a joint with uniform attention, and of any joint, pixels
+MANY = 16  # beyond so many classes the panels are small
 
 
 def layout(meta: Meta) -> Points:
@@ -97,39 +96,42 @@ def alpha_picture(analysis: ProtocolAnalysis) -> Figure | None:
     weights = mean_alpha(analysis.cell.alpha, gates)
     if not weights:
         return None
-    columns = min(len(weights), 4 if len(weights) <= 16 else 8)
-    lines = math.ceil(len(weights) / columns)
-    with style():
-        drawn = canvas(min(9.5, 1.9 * columns), lines * (1.55 if columns <= 4 else 1.0))
-        axes = drawn.subplots()
-        for place, (label, weight) in enumerate(weights.items()):
-            origin = np.array([(place % columns) * WIDTH, -(place // columns) * HEIGHT], np.float64)
-            _panel(axes, store, weight * gates, origin, 1.0 if columns <= 4 else 0.4)
-            axes.text(origin[0], origin[1] + 2.05, store.meta.actions[label], ha="center", fontsize=8 if columns <= 4 else 6)
-        axes.set_xlim(-WIDTH / 2, (columns - 0.5) * WIDTH)
-        axes.set_ylim(-(lines - 1) * HEIGHT - 0.2, 2.35)
-        axes.set_aspect("equal")
-        axes.axis("off")
-        svg = to_svg(drawn)
+    columns, scale = (4, 1.0) if len(weights) <= MANY else (8, 0.55)
+    columns = min(columns, len(weights))
+    parts = []
+    for place, (label, weight) in enumerate(weights.items()):
+        x, y = (place % columns + 0.5) * PANEL[0], place // columns * PANEL[1]
+        inside = _panel(store, weight * gates, store.meta.actions[label], titles=len(weights) <= MANY)
+        parts.append(f'<g transform="translate({x:g} {y:g})">\n{inside}\n</g>')
+    width, height = columns * PANEL[0], math.ceil(len(weights) / columns) * PANEL[1]
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale:g}" height="{height * scale:g}"'
+        f' viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="{12 / scale**0.5:.1f}">\n'
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
     return Figure(f"alpha-{analysis.name}", _alpha_caption(analysis, gates), _alpha_alt(analysis, weights, gates), svg)
 
 
-def _panel(axes: Axes, store: StoreResult, relative: Points, origin: Points, scale: float) -> None:
-    """Draw the bodies of one class; `relative` is the weight of each gate, 1 for a uniform one."""
-    from matplotlib.collections import LineCollection  # noqa: PLC0415
-
-    body, bodies = layout(store.meta), store.meta.bodies
-    shifts = [origin + np.array([(2 * b - bodies + 1) * APART, 0]) for b in range(bodies)]
-    places = np.concatenate([body + shift for shift in shifts])
-    bones = [(body[a] + shift, body[b] + shift) for shift in shifts for a, b in store.meta.bones]
-    axes.add_collection(LineCollection(bones, colors=FAINT, linewidths=1.1 * scale**0.5, zorder=1))
-    area = np.minimum(UNIFORM_AREA * relative, LARGEST_AREA) * scale
-    axes.scatter(places[:, 0], places[:, 1], s=area, color=ACCENT, alpha=0.75, linewidths=0, zorder=2)
-    if store.evidence:
-        planted = places[list(store.evidence.gates)]
-        axes.scatter(
-            planted[:, 0], planted[:, 1], s=150 * scale, facecolors="none", edgecolors=EVIDENCE, linewidths=1.2, zorder=3
-        )
+def _panel(store: StoreResult, relative: Points, title: str, titles: bool) -> str:
+    """The bodies of one class, around x = 0; `relative` is the weight of each gate, 1 for a uniform one."""
+    meta = store.meta
+    body = layout(meta)
+    shifts = [np.array([(2 * b - meta.bodies + 1) * APART, 0]) for b in range(meta.bodies)]
+    points = np.concatenate([(body + shift) * [UNIT, -UNIT] + [0, PANEL[1] - 0.2 * UNIT] for shift in shifts])
+    bones = [(b * len(body) + np.array(bone)) for b in range(meta.bodies) for bone in meta.bones]
+    path = "".join(f"M{points[a, 0]:.1f} {points[a, 1]:.1f}L{points[c, 0]:.1f} {points[c, 1]:.1f}" for a, c in bones)
+    lines = [f'<text y="16" text-anchor="middle" fill="{INK}">{escape(title)}</text>']
+    lines.append(f'<path d="{path}" stroke="{FAINT}" stroke-width="1.5" stroke-linecap="round" fill="none"/>')
+    lines.append(f'<g fill="{ACCENT}" fill-opacity="0.75">')
+    for gate, (x, y) in enumerate(points):
+        radius = min(RADIUS * math.sqrt(relative[gate]), LARGEST)
+        name = f"{meta.joints[gate % len(body)]}, body {gate // len(body) + 1}: {relative[gate]:.2f} times uniform"
+        inner = f"><title>{escape(name)}</title></circle>" if titles else "/>"
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"{inner}')
+    lines.append("</g>")
+    for x, y in points[list(store.evidence.gates)] if store.evidence else ():
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11" fill="none" stroke="{EVIDENCE}" stroke-width="2"/>')
+    return "\n".join(lines)
 
 
 def _alpha_caption(analysis: ProtocolAnalysis, gates: int) -> str:
@@ -158,7 +160,7 @@ def beta_picture(analysis: ProtocolAnalysis, bins: int) -> Figure | None:
         return None
     table = np.array([row / mean if (mean := np.nanmean(row)) > 0 else row for row in found.values()])
     actions = [store.meta.actions[label] for label in found]
-    few = len(actions) <= 20
+    few = len(actions) <= MANY
     with style():
         drawn = canvas(6.4, 1.0 + (0.24 if few else 0.14) * len(actions))
         axes = drawn.subplots()

@@ -10,6 +10,7 @@ from pipeline.report import text
 from pipeline.report.analysis import ROLES, ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Row, Table, field, yes_no
+from pipeline.report.tables import method as method_column
 from pipeline.statistics import Accuracy, holm
 
 GRADES = {
@@ -61,9 +62,9 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
                     | {"gap": gap}
                 )
     columns = (
-        field("protocol", "Protocol"),
+        field("protocol", "Protocol", whole=True),
         *([field("recipe", "Recipe")] if several_recipes(analyses) else []),
-        Column("Method", lambda row: text.label(row["method"])),
+        method_column(),
         field("reported", "Paper (%)", 2),
         *_ours_columns(results),
         Column("Ours \N{MINUS SIGN} paper", lambda row: text.signed(row["gap"]), numeric=True),
@@ -76,7 +77,7 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
         if results.synthetic
         else "Dash: the paper's number is not known. Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
     )
-    return Table("headline", "The paper beside ours", columns, rows, note, strong)
+    return Table("headline", "STA-LSTM and the LSTM that it is compared with", columns, rows, note, strong)
 
 
 def several_recipes(analyses: list[ProtocolAnalysis]) -> bool:
@@ -105,7 +106,7 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
             rows.append(own | _accuracy_fields(found))
     reported = f"Paper, on real {analysis.counterpart} (%)" if results.synthetic else "Reported (%)"
     columns = (
-        Column("Method", lambda row: f"{row['row']} *" if row["note"] else row["row"]),
+        Column("Method", lambda row: f"{row['row']} *" if row["note"] else row["row"], whole=True),
         field("year", "Year"),
         field("reported", reported, 2),
         *_ours_columns(results),
@@ -144,7 +145,7 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
     _adjust(rows)
     columns = (
         *([field("recipe", "Recipe")] if len(analysis.groups) > 1 else []),
-        Column("Method", lambda row: text.label(row["method"])),
+        method_column(),
         *(yes_no(name, name.capitalize()) for name in SWITCHES),
         *_ours_columns(results)[:1],
         *_difference_columns("lstm", "LSTM"),

@@ -9,6 +9,7 @@ from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import CellResult, Results, StoreResult
 from pipeline.report.tables import Column, Table, field, short
+from pipeline.report.tables import method as method_column
 from pipeline.statistics import per_class
 
 
@@ -47,8 +48,8 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
             row: dict[str, Any] = {"protocol": analysis.name, "method": method, "recipe": analysis.recipe(method)}
             rows.append(row | {"networks": stable.trained, "sd": stable.sd} | shares | analysis.training[method])
     columns = (
-        field("protocol", "Protocol"),
-        Column("Method", lambda row: text.label(row["method"])),
+        field("protocol", "Protocol", whole=True),
+        method_column(),
         field("networks", "Networks", 0),
         field("sd", "s.d. over seeds", 2),
         field("diverged", "Diverged (%)", 1),
@@ -76,7 +77,7 @@ def samples(analyses: list[ProtocolAnalysis]) -> Table:
             parts = {part: int(line.get(part, 0)) for part in ("train", "validation", "test")}
             rows.append({"protocol": analysis.name, "fold": int(str(fold)), **parts})
     columns = (
-        field("protocol", "Protocol"),
+        field("protocol", "Protocol", whole=True),
         field("fold", "Fold", 0),
         *(field(p, p.capitalize(), 0) for p in ("train", "validation", "test")),
     )
@@ -100,9 +101,8 @@ def set_aside(results: Results) -> Table:
     """The files that could not be read."""
     keys = ("file", "line", "reason")
     rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.set_aside.to_dict("records")]
-    note = "" if rows else "No file was set aside."
     columns = (field("store", "Store"), *(field(k, k.capitalize()) for k in keys))
-    return Table("set-aside", "Files set aside", columns, rows, note, fields=("store", *keys))
+    return Table("set-aside", "Files set aside", columns, rows, fields=("store", *keys))
 
 
 def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
@@ -114,8 +114,8 @@ def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
     if not rows:
         return None
     columns = (
-        field("protocol", "Protocol"),
-        Column("Method", lambda row: text.label(row["method"])),
+        field("protocol", "Protocol", whole=True),
+        method_column(),
         field("what", "Attention"),
         Column("Share on the evidence (%)", lambda row: text.number(100 * row["share"], 1), numeric=True),
         Column("Uniform share (%)", lambda row: text.number(100 * row["uniform"], 1), numeric=True),
@@ -153,8 +153,8 @@ def origins(analyses: list[ProtocolAnalysis]) -> Table:
                 row | {f"{k}_fingerprint": prints.get(k, "") for k in ("pretrain", "finetune")} | dict(sorted(data.items()))
             )
     columns = (
-        field("protocol", "Protocol"),
-        Column("Method", lambda row: text.label(row["method"])),
+        field("protocol", "Protocol", whole=True),
+        method_column(),
         field("recipe", "Recipe"),
         field("runs", "Networks", 0),
         *(short(key, title, 12) for key, title in _PRINTS.items()),

@@ -36,10 +36,10 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
             rows.append({"parameter": key, "value": value, **changed, "provenance": tag, "reason": reason})
     shown = [r for r in recipes if overlays[r]]
     columns = (
-        field("parameter", "Parameter"),
-        field("value", "Value"),
+        field("parameter", "Parameter", whole=True),
+        field("value", "Value", whole=True),
         *(field(f"recipe {r}", f"Under recipe {r}", empty="") for r in shown),
-        field("provenance", "Provenance"),
+        field("provenance", "Provenance", whole=True),
         field("reason", "Reason", empty=""),
     )
     note = "; ".join(f"{tag}: {meaning}" for tag, meaning in TAGS.items()) + "."
@@ -81,4 +81,11 @@ def recipes(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     unchanged = [recipe for recipe in used if not results.params.recipes[recipe]]
     note = f"Without any change: {', '.join(unchanged)}." if unchanged else ""
     fields = ("recipe", "parameter", "value", "provenance", "reason")
-    return Table("recipes", "What the recipes change", tuple(field(k, k.capitalize()) for k in fields), rows, note, fields=fields)
+    return Table(
+        "recipes",
+        "What the recipes change",
+        tuple(field(k, k.capitalize(), whole=k != "reason") for k in fields),
+        rows,
+        note,
+        fields=fields,
+    )

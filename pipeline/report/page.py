@@ -117,9 +117,9 @@ RUNS = (
 )
 INTERVALS = (
     "Intervals ({level:g} %): {resamples} bootstrap resamples of the sequences within each fold, crossed with resamples of the"
-    " seeds, percentiles; widened at either end to Wilson's score interval over the sequences (one accuracy) or to Bonett and"
-    " Price's interval for paired proportions (a difference), because a bootstrap cannot see errors that did not occur. With one"
-    " seed an interval knows nothing of the spread between seeds."
+    " seeds, percentiles; widened at either end to Wilson's score interval (one accuracy) or to Bonett and Price's interval for"
+    " paired proportions (a difference), over the effective number of sequences, because a bootstrap cannot see errors that did"
+    " not occur. With one seed an interval knows nothing of the spread between seeds."
 )
 TESTS = (
     "Tests: the exact distribution of the summed difference when the sign of each sequence's difference is a coin toss; with one"

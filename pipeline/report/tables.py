@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,11 +19,15 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column for people: its title, and how a row's text is made. Numeric columns are aligned right."""
+    """A column for people: its title, and how a row's text is made.
+
+    Numeric columns are aligned right; these and `whole` ones are never broken into lines. Text in backquotes is code.
+    """
 
     title: str
     text: Callable[[Row], str]
     numeric: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Table:
         return [[column.text(row) for column in self.columns] for row in self.rows]
 
 
-def field(key: str, title: str, decimals: int | None = None, empty: str = text.MISSING) -> Column:
+def field(key: str, title: str, decimals: int | None = None, empty: str = text.MISSING, whole: bool = False) -> Column:
     """A column that shows the value of one key: numbers with `decimals`, text as it is, `empty` for None and NaN."""
 
     def show(row: Row) -> str:
@@ -57,7 +62,12 @@ def field(key: str, title: str, decimals: int | None = None, empty: str = text.M
             return text.number(value, decimals)
         return str(value)
 
-    return Column(title, show, decimals is not None)
+    return Column(title, show, decimals is not None, whole)
+
+
+def method() -> Column:
+    """The column of a method's name, from the key `method`."""
+    return Column("Method", lambda row: text.label(row["method"]), whole=True)
 
 
 def short(key: str, title: str, digits: int) -> Column:
@@ -124,8 +134,9 @@ def to_latex(table: Table) -> str:
 
 
 def latex(value: str) -> str:
-    """Text with LaTeX's special characters escaped."""
-    return "".join(_LATEX.get(character, character) for character in value)
+    """Text with LaTeX's special characters escaped, and backquoted parts as code."""
+    escaped = "".join(_LATEX.get(character, character) for character in value)
+    return re.sub(r"`(.+?)`", r"\\texttt{\1}", escaped)
 
 
 def _latex_row(cells: list[str]) -> str:
@@ -138,6 +149,8 @@ def to_markdown(table: Table) -> str:
     rule = ["---:" if column.numeric else "---" for column in table.columns]
     body = [[f"**{c}**" if place in table.strong else c for c in map(_pipe, cells)] for place, cells in enumerate(table.texts())]
     rows = [[_pipe(column.title) for column in table.columns], rule, *body]
+    if not table.rows:
+        return f"**{table.caption}**: none. {table.note}".rstrip() + "\n"
     lines = [f"**{table.caption}**", "", *("| " + " | ".join(row) + " |" for row in rows)]
     return "\n".join([*lines, *(["", table.note] if table.note else []), ""])
 
@@ -147,12 +160,14 @@ def _pipe(value: str) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A `<table>` with a caption and header cells, its note in a paragraph; no classes but `number` and `strong`."""
+    """A `<table>` with a caption and header cells, its note in a paragraph; the classes are `number`, `whole` and `strong`."""
+    if not table.rows:
+        return f"<p><strong>{escape(table.caption)}</strong>: none. {escape(table.note)}</p>"
     head = "".join(f'<th scope="col"{_kind(column)}>{escape(column.title)}</th>' for column in table.columns)
     body = []
     for place, cells in enumerate(table.texts()):
         marks = ' class="strong"' if place in table.strong else ""
-        inner = "".join(f"<td{_kind(column)}>{escape(cell)}</td>" for column, cell in zip(table.columns, cells, strict=True))
+        inner = "".join(f"<td{_kind(column)}>{_code(cell)}</td>" for column, cell in zip(table.columns, cells, strict=True))
         body.append(f"<tr{marks}>{inner}</tr>")
     note = f'\n<p class="note">{escape(table.note)}</p>' if table.note else ""
     rows = "\n".join(body)
@@ -165,7 +180,11 @@ def to_html(table: Table) -> str:
 
 
 def _kind(column: Column) -> str:
-    return ' class="number"' if column.numeric else ""
+    return ' class="number"' if column.numeric else ' class="whole"' if column.whole else ""
+
+
+def _code(value: str) -> str:
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(value))
 
 
 def write(table: Table, folder: Path) -> None:

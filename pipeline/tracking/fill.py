@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"
 STAGES = ("pretrain", "finetune")
+ORIGIN = ("git_commit", "git_dirty", "backfilled")
 BATCH = 900  # MLflow takes at most 1000 metrics in one call
 ACCURACY = "test_accuracy"
 
@@ -90,6 +91,10 @@ class Fill:
             return {}
         return {"git_commit": sha, "git_dirty": str(bool(changed)).lower()}
 
+    def origin(self, trained: Trained) -> dict[str, str]:
+        """The commit as tags; `backfilled` says that it is that of the logging, and perhaps not that of the training."""
+        return self.commit if trained.live else {**self.commit, "backfilled": "true"}
+
     def git(self, *arguments: str) -> str:
         """What git prints."""
         run = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True, timeout=30)
@@ -102,7 +107,7 @@ class Fill:
         runs = self.search(experiment, f"tags.fingerprint_pretrain = '{document.fingerprint['pretrain']}'")
         parent = choose([run for run in runs if PARENT not in run.data.tags], document.fingerprint)
         if parent is None:
-            parent = self.create(experiment, document.method, trained, {})
+            parent = self.create(experiment, document.method, trained, self.origin(trained))
             self.counts.parents += 1
         else:
             self.complete(parent, trained)
@@ -143,9 +148,8 @@ class Fill:
         return sorted({*named, *(run for run, epochs in trained.epochs.items() if epochs)})
 
     def create(self, experiment: str, name: str, trained: Trained, tags: dict[str, str]) -> MlflowRun:
-        """A new run with the cell's tags and parameters."""
-        origin = self.commit if trained.live else {**self.commit, "backfilled": "true"}
-        tags = {**cell_tags(trained.document), **origin, **tags}
+        """A new run with the cell's tags and parameters, and other tags."""
+        tags = {**cell_tags(trained.document), **tags}
         run = self.client.create_run(experiment, start_time=int(1000 * trained.began), tags=tags, run_name=name)
         self.complete(run, trained)
         return run
@@ -167,7 +171,8 @@ class Fill:
         """Log the run of a fold and seed, as far as MLflow lacks it."""
         fold, seed = run
         if known is None:
-            tags = {PARENT: parent.info.run_id, "fold": str(fold), "seed": str(seed)}
+            origin = self.commit if trained.live else {k: v for k, v in parent.data.tags.items() if k in ORIGIN}
+            tags = {PARENT: parent.info.run_id, "fold": str(fold), "seed": str(seed), **origin}
             known = self.create(experiment, f"{trained.document.method} fold {fold} seed {seed}", trained, tags)
             self.counts.children += 1
         else:

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -115,6 +116,15 @@ def find(root: Path) -> Iterator[Source]:
     for pattern in (GROWING, FINISHED):
         for path in sorted(root.glob(pattern)):
             yield Source(path.parent, pattern == GROWING)
+
+
+def finished(root: Path) -> set[Stamp]:
+    """The stamps of all finished cells."""
+    stamps: set[Stamp] = set()
+    for source in find(root):
+        with suppress(OSError):  # removed meanwhile
+            stamps |= set() if source.live else {source.stamp()}
+    return stamps
 
 
 def read_history(path: Path, into: dict[Run, list[Epoch]]) -> None:

@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pipeline.tracking.fill import sync
-from pipeline.tracking.histories import Stamp
+from pipeline.tracking.histories import finished
 from pipeline.tracking.store import cause, connect
 
 if TYPE_CHECKING:
@@ -77,12 +77,16 @@ class End:
 
 
 class Filler:
-    """Syncs again and again; a failure costs the round, not the process."""
+    """Syncs what grows or changes, again and again; a failure costs the round, not the process.
+
+    What was finished at the start is left to `track`: filling a new MLflow with all of it takes the time of the training.
+    """
 
     def __init__(self, root: Path):
         self.root = root
         self.client: MlflowClient | None = None
-        self.seen: set[Stamp] = set()
+        self.before = finished(root)
+        self.seen = set(self.before)
         self.told = False
 
     def fill(self) -> None:
@@ -91,7 +95,7 @@ class Filler:
             self.client = self.client or connect(self.root)
             sync(self.root, self.client, self.seen, accuracies=False)
         except Exception as error:  # whatever it is, training goes on
-            self.client, self.seen = None, set()
+            self.client, self.seen = None, set(self.before)
             if not self.told:
                 self.told = True
                 tell(cause(error))
