@@ -47,7 +47,7 @@ class NtuDownload(Section):
 
 
 class DemoDownload(Section):
-    """The synthetic data of the demo; NTU's protocol has 20 training and 20 test subjects, half of `ntu_subjects` are from each."""
+    """The synthetic data of the demo; half of `ntu_subjects` are training subjects of the protocol, half test subjects."""
 
     seed: Count
     sbu_repeats: Annotated[int, Field(ge=1, le=999)]
@@ -115,6 +115,7 @@ class Model(Section):
     gates: Literal["both_people", "per_person_shared"]
     beta_layers: Literal[1, 2]
     beta_bias: float
+    beta_share: Weight
     score_norm: Literal["none", "frames"]
     init: Literal["default_orthogonal", "gaussian"]
 
@@ -137,6 +138,7 @@ class Training(Section):
     batch: Positive
     pool: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    temporal_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["constant", "cosine", "plateau"]
     plateau_factor: Annotated[float, Field(gt=0, lt=1)]
     plateau_patience: Count

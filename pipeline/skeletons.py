@@ -131,7 +131,7 @@ class Store:
             document = json.loads((folder / "meta.json").read_text())
             self.index = pd.read_csv(folder / "index.csv", dtype={"name": str})
             self._frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise StoreMismatch(f"{folder}: not a complete skeleton store ({error}); run `dvc repro` to make it") from error
         if document.pop("version") != VERSION or document.pop("rows") != len(self._frames):
             raise StoreMismatch(f"{folder}: not a store of version {VERSION}, or cut short; run `dvc repro` to make it again")

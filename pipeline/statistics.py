@@ -6,10 +6,11 @@ mean of the folds' accuracies, as the published tables have it.
 How intervals are made (`Bootstrap`, applied by `summarise` and `compare`)
     Sequences are drawn with replacement within each fold, and seeds with replacement across (a crossed bootstrap; Owen 2007,
     "The pigeonhole bootstrap", shows that it errs towards wide), the seeds' deviations from their mean enlarged by
-    sqrt(S / (S - 1)). The same draw serves both methods of a comparison. The percentile interval is then widened, at either end, to an interval that small counts need: Wilson 1927 for one accuracy,
-    Bonett and Price 2012 for a paired difference, both over the effective number of sequences (`effective`). A bootstrap
-    cannot see errors that did not occur, so without this 40 correct answers of 40 would pass for certainty. With one seed
-    the interval knows nothing of the spread between seeds.
+    sqrt(S / (S - 1)). The same draw serves both methods of a comparison. The percentile interval is then widened, at either
+    end, to an interval made for small counts: Wilson 1927 for one accuracy, Bonett and Price 2012 for a paired difference,
+    both over the effective number of sequences (`effective`). A bootstrap cannot see errors that did not occur, so without
+    this 40 correct answers of 40 would pass for certainty. With one seed the interval knows nothing of the spread between
+    seeds; with three it may still be too narrow where seeds spread by several points.
 
 How two methods are tested (`sign_flip_p`)
     Under the null hypothesis the two methods of a pair are exchangeable for each sequence. The exact distribution of the summed
@@ -187,9 +188,10 @@ def _resampled(values: Floats, folds: Ints, rule: Bootstrap) -> Floats:
     return np.asarray(np.take_along_axis(total, chosen, axis=1).mean(axis=1) / len(labels))
 
 
-def _percentiles(draws: Floats, confidence: float) -> tuple[float, float]:
+def _widened(draws: Floats, score: tuple[float, float], confidence: float, least: float) -> tuple[float, float]:
+    """Percentiles of resampled means, each end moved out to that of a score interval, within `least` to 100; all in points."""
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return max(least, min(float(low), 100 * score[0])), min(100.0, max(float(high), 100 * score[1]))
 
 
 def effective(values: Floats) -> float:
@@ -220,18 +222,17 @@ def bonett_price(better: float, worse: float, count: float, confidence: float) -
 
 def standard_error(accuracy: float, count: int) -> float:
     """Binomial standard error in points of an `accuracy` in per cent over `count` sequences."""
-    return float(np.sqrt(accuracy * (100 - accuracy) / count))
+    return float(np.sqrt(max(0.0, accuracy * (100 - accuracy)) / count))
 
 
 def summarise(result: Outcomes, rule: Bootstrap) -> Accuracy:
     """Mean, spread and interval of a method's accuracy (rule: see the module)."""
     runs = run_accuracies(result)
     mean, count = float(runs.mean()), len(result.labels)
-    low, high = _percentiles(_resampled(_points(result.correct), result.folds, rule), rule.confidence)
     score = wilson(min(1.0, mean / 100), effective(_points(result.correct)), rule.confidence)
-    return Accuracy(
-        mean, _sd(runs), min(low, 100 * score[0]), max(high, 100 * score[1]), len(runs), count, standard_error(mean, count)
-    )
+    draws = _resampled(_points(result.correct), result.folds, rule)
+    low, high = _widened(draws, score, rule.confidence, 0.0)
+    return Accuracy(mean, _sd(runs), low, high, len(runs), count, standard_error(mean, count))
 
 
 def compare(one: Outcomes, other: Outcomes, rule: Bootstrap) -> Difference | None:
@@ -247,19 +248,11 @@ def compare(one: Outcomes, other: Outcomes, rule: Bootstrap) -> Difference | Non
     ours, theirs = (r.correct[[r.seeds.index(s) for s in seeds]].astype(np.int64) for r in (one, other))
     delta = ours - theirs
     better, worse = int((delta > 0).sum()), int((delta < 0).sum())
-    low, high = _percentiles(_resampled(_points(delta), one.folds, rule), rule.confidence)
-    worth = effective(_points(delta))
+    worth, draws = effective(_points(delta)), _resampled(_points(delta), one.folds, rule)
     score = bonett_price(worth * better / delta.size, worth * worse / delta.size, worth, rule.confidence)
-    return Difference(
-        float(_fold_means(_points(delta), one.folds).mean()),
-        min(low, 100 * score[0]),
-        max(high, 100 * score[1]),
-        sign_flip_p(delta.sum(axis=0)),
-        better,
-        worse,
-        len(seeds),
-        rule.confidence,
-    )
+    low, high = _widened(draws, score, rule.confidence, -100.0)
+    points, p = float(_fold_means(_points(delta), one.folds).mean()), sign_flip_p(delta.sum(axis=0))
+    return Difference(points, low, high, p, better, worse, len(seeds), rule.confidence)
 
 
 def sign_flip_p(differences: npt.ArrayLike) -> float:

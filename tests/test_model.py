@@ -192,5 +192,8 @@ def test_initial_values() -> None:
         torch.testing.assert_close(gate @ gate.T, torch.eye(6).double())
     assert (lstm.bias_ih_l0 + lstm.bias_hh_l0).tolist() == [0.0] * 6 + [1.0] * 6 + [0.0] * 12
     assert model.temporal.w_x.bias.tolist() == [0.5]
+    x = 3 * torch.randn(20, 8, M * J, 3).double()
+    small = make(beta_share=0.0, beta_bias=0.5)
+    assert bool((small.temporal(x.flatten(2)) == 0.5).all()), "beta starts at its bias in every frame"
     two = make(beta_layers=2, beta_bias=0.5)
     assert two.temporal.w_out.bias.tolist() == [0.5] and two.temporal.w_x.bias.tolist() == [0.0] * 6

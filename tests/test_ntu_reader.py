@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets import ntu_reader
+from pipeline.datasets import ntu_kernel, ntu_reader
 from pipeline.datasets.ntu_reader import _read_plain, read, read_lines
 from pipeline.errors import MalformedSkeleton
 from tests.skeleton_text import Body, pose, read_by_loop, text
@@ -132,6 +132,24 @@ def test_the_compiled_way_alone_is_what_float_gives(digits: int) -> None:
     recording = _read_plain(text([[(0, body)] for body in tokens]))
     assert recording is not None
     np.testing.assert_array_equal(recording.joints, np.array(tokens).astype(np.float64).astype(np.float32))
+
+
+FORMS = ["{:.7g}", "{:.15g}", "{:.16f}", "{:.17g}", "{:.6e}", "{:.14E}", "{:.0f}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_compiled_numbers_are_float_to_the_last_bit(form: str) -> None:
+    """Before the rounding to float32, which would hide nearly every mistake; what is not sure must be handed on."""
+    rng = np.random.default_rng(FORMS.index(form))
+    tokens = [form.format(v) for v in rng.normal(size=2000) * 10.0 ** rng.integers(-8, 12, 2000)] + SPECIAL
+    sure = 0
+    for token in tokens:
+        value, end, good = ntu_kernel._number(np.frombuffer(f"{token} \n\n".encode(), np.uint8), np.uint64(0))
+        if good:
+            sure += 1
+            assert (value, end) == (float(token), len(token) + 1), token
+            assert np.signbit(value) == token.startswith("-")
+    assert sure > (0 if form in FORMS[2:4] else 1500)
 
 
 def test_negative_and_large_track_ids() -> None:

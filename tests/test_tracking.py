@@ -119,6 +119,7 @@ def test_other_parameters_of_finetune_are_another_run(project: Project) -> None:
 def test_repeated_pretraining_leaves_a_finished_run_alone(project: Project) -> None:
     project.finish(3, 1, [(1, 1)])
     project.sync()
+    shutil.rmtree(project.results)  # as DVC does
     project.grow("pretrain", (1, 1), 0, 2)
     assert project.sync() == Counts()
     (parent,), children = project.runs()

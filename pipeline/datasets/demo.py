@@ -43,9 +43,11 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
 }
 EVIDENCE: Mapping[str, Evidence] = {"sbu": motion.SBU.evidence, "ntu": motion.NTU.evidence}
 
-A_RIGHT = frozenset("s01s03 s02s01 s02s07 s03s02 s03s04 s03s05 s03s06 s06s04 s07s01".split())  # as in the real data
+# Person A stands on the right in these, as in the real data.
+A_RIGHT = frozenset({"s01s03", "s02s01", "s02s07", "s03s02", "s03s04", "s03s05", "s03s06", "s06s04", "s07s01"})
 SBU_ACTIONS = range(1, 9)
 SBU_APART = 1.0  # metres between the two people
+SBU_SIZE = 0.9  # people are this much smaller in the units of SBU, as measured on the real files
 NTU_ARCHIVE, NTU_FOLDER = "demo_skeletons.zip", "nturgb+d_skeletons"
 NTU_SETUP = 2  # one in which none of our samples is among the 302 that the real data set leaves out
 NTU_ONE_BODY, NTU_TWO_BODIES = (8, 9, 23, 24), (51, 58)
@@ -72,18 +74,19 @@ def _sbu_members(name: str, section: DemoDownload) -> Iterator[tuple[str, bytes]
     first_frame = 1
     for action in SBU_ACTIONS:
         for replication in range(1, section.sbu_repeats + 1):
-            scene = _sbu_scene(sbu.SETS.index(name), int(name[1:3]), int(name[4:6]), action, replication, section)
+            scene = _sbu_scene(name, action, replication, section)
             yield f"{name}/{action:02}/{replication:03}/skeleton_pos.txt", files.sbu_text(scene, first_frame, name in A_RIGHT)
             first_frame += len(scene)
 
 
-def _sbu_scene(place: int, a: int, b: int, action: int, replication: int, section: DemoDownload) -> files.Coordinates:
+def _sbu_scene(name: str, action: int, replication: int, section: DemoDownload) -> files.Coordinates:
     """One sequence, `[T, 2, 15, 3]`: two people who look at each other, the left one first."""
-    rng = motion.generator(section, Stream.SBU, place, action, replication)
-    left, right = (b, a) if sbu.SETS[place] in A_RIGHT else (a, b)
+    a, b = int(name[1:3]), int(name[4:6])
+    rng = motion.generator(section, Stream.SBU, a, b, action, replication)
+    left, right = (b, a) if name in A_RIGHT else (a, b)
     people = [
-        (motion.size_of(left, section), -SBU_APART / 2, -np.pi / 2),
-        (motion.size_of(right, section), SBU_APART / 2, np.pi / 2),
+        (SBU_SIZE * motion.size_of(left, section), -SBU_APART / 2, -np.pi / 2),
+        (SBU_SIZE * motion.size_of(right, section), SBU_APART / 2, np.pi / 2),
     ]
     return motion.clip(rng, motion.SBU, action - 1, people, section)
 
@@ -130,7 +133,7 @@ def _ntu_members(section: DemoDownload) -> Iterator[tuple[str, bytes]]:
         scene = _ntu_scene(subject, replication, action, section)
         sensor = motion.generator(section, Stream.SENSOR, camera, subject, replication, action)
         yaw = NTU_YAW[camera]
-        seen = motion.turned(scene, yaw) + (0, 0, files.NTU_DISTANCE_M) + sensor.normal(0, SENSOR_M, scene.shape)
+        seen = motion.turned(scene, yaw) + np.array((0, 0, files.NTU_DISTANCE_M)) + sensor.normal(0, SENSOR_M, scene.shape)
         quirk = quirks.get(name)
         text = files.ntu_text(files.spoil(files.tracks(seen), quirk), yaw)
         yield f"{NTU_FOLDER}/{name}.skeleton", files.spoil_text(text, quirk)

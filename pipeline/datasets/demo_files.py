@@ -15,7 +15,7 @@ Coordinates = npt.NDArray[np.float64]
 Body = tuple[int, Coordinates]  # track id, joints [25, 3]
 Frames = list[list[Body]]  # the bodies of each frame, in the order of the file
 
-SBU_ORIGIN = (0.0, -0.25, 2.1)  # of the scene, in the camera's axes
+SBU_ORIGIN = (0.0, -0.48, 2.1)  # of the scene, in the camera's axes: hips and feet as high in the picture as in real files
 NTU_DISTANCE_M = 3.2  # of the scene from each camera
 # Track ids as in a real clip (S010C003P025R001A060): above 2^53, and the last two are one number as floats.
 TRACK, PARTNER_TRACK, CHANGED_TRACK, EXTRA_TRACK = (72057594037930000 + n for n in (243, 227, 244, 301))
@@ -48,7 +48,7 @@ ONE_BODY = frozenset({Quirk.GHOST, Quirk.FURNITURE})
 def sbu_text(scene: Coordinates, first_frame: int, a_stands_right: bool) -> bytes:
     """`skeleton_pos.txt` of one sequence: `scene` `[T, 2, 15, 3]`, left person first, in metres about the scene's middle.
 
-    Undoes the data set's README: X = 1280 - 2560 x, Y = 960 - 1920 y, Z = 10000 z / 7.8125 (here in thousands; X grows to the left).
+    Undoes the README: X = 1280 - 2560 x, Y = 960 - 1920 y, Z = 10000 z / 7.8125 (here in thousands). X grows to the left.
     Frame numbers go on from one recording to the next in a set, as in the real files.
     """
     x, y, z = np.moveaxis(scene * (-1, 1, 1) + SBU_ORIGIN, -1, 0)

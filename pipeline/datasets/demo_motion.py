@@ -103,7 +103,7 @@ def clip(rng: np.random.Generator, layout: Layout, label: int, people: Sequence[
     motion = drift(rng, length, gates, section.noise_m)
     add_distractors(rng, motion, layout, section.distractor_m)
     add_evidence(rng, motion, layout, label, section)
-    standing = np.stack([turned(np.array(layout.pose) * size, yaw) + (place, 0, 0) for size, place, yaw in people])
+    standing = np.stack([turned(np.array(layout.pose) * size, yaw) + np.array((place, 0, 0)) for size, place, yaw in people])
     jitter = rng.normal(0, 0.03, (len(people), 1, 3))
     scene: Coordinates = standing + jitter + motion.reshape(length, *standing.shape)
     return scene

@@ -212,7 +212,10 @@ def read_record(path: Path) -> list[Member]:
     """The members that `write_record` wrote; `RawDataMissing` where there is no such file."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [Member(row["name"].removesuffix(SUFFIX), int(row["size"]), int(row["crc32"], 16)) for row in rows]
-    except (OSError, KeyError, ValueError) as error:
+            columns, *rows = csv.reader(file)
+        members = [Member(name.removesuffix(SUFFIX), int(size), int(crc32, 16)) for name, size, crc32 in rows]
+    except (OSError, ValueError) as error:
         raise RawDataMissing(f"{path}: no record of the raw files ({error}); run `dvc repro` to make it") from error
+    if tuple(columns) != COLUMNS:
+        raise RawDataMissing(f"{path}: no record of the raw files (columns {columns}); run `dvc repro` to make it")
+    return members

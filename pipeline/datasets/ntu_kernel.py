@@ -41,7 +41,7 @@ def _is_plain(text: Bytes) -> bool:
     return odd == 0
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _digits(text: Bytes, at: Position, value: np.uint64) -> tuple[np.uint64, Position]:
     """Append the decimal digits from `at` on to `value`; returns (value, position after them)."""
     digit = uint64(text[at]) - ZERO
@@ -52,20 +52,18 @@ def _digits(text: Bytes, at: Position, value: np.uint64) -> tuple[np.uint64, Pos
     return value, at
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _exponent(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
-    """The exponent whose letter stands at `at`: (exponent, position after it, whether it is a plain one)."""
-    lettered = text[at] | LOWER == LETTER_E
-    at += ONE
+    """The exponent whose sign or digits begin at `at`: (exponent, position after it, whether it is a plain one)."""
     negative = text[at] == MINUS
     if negative or text[at] == PLUS:
         at += ONE
     value, end = _digits(text, at, NONE)
     size = np.int64(end - at)
-    return (-np.int64(value) if negative else np.int64(value)), end, lettered and 1 <= size <= 3
+    return (-np.int64(value) if negative else np.int64(value)), end, 1 <= size <= 3
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _number(text: Bytes, at: Position) -> tuple[float, Position, Flag]:
     """The number at `at` that a space ends: (value, position after the space, whether it is surely what `float()` gives).
 
@@ -76,33 +74,31 @@ def _number(text: Bytes, at: Position) -> tuple[float, Position, Flag]:
     if negative:
         at += ONE
     mantissa, end = _digits(text, at, NONE)
-    digits, decimals = end - at, NONE
+    digits, exponent = end - at, np.int64(0)
+    plain: Flag = True
     if text[end] == POINT:
         at = end + ONE
         mantissa, end = _digits(text, at, mantissa)
-        decimals = end - at
-        digits += decimals
+        digits += end - at
+        exponent = -np.int64(end - at)
+    if text[end] | LOWER == LETTER_E:
+        shift, end, plain = _exponent(text, end + ONE)
+        exponent += shift
+    if not (plain and text[end] == SPACE and NONE < digits <= MOST_DIGITS and mantissa <= EXACT and -22 <= exponent <= 22):
+        return 0.0, end, False
     value = np.float64(np.int64(mantissa))
-    good = NONE < digits <= MOST_DIGITS and mantissa <= EXACT
-    if text[end] == SPACE:
-        value /= POWERS[min(decimals, MOST_DIGITS)]
-    else:
-        exponent, end, plain = _exponent(text, end)
-        exponent -= np.int64(decimals)
-        good = good and plain and text[end] == SPACE and -22 <= exponent <= 22
-        if good:
-            value = value / POWERS[-exponent] if exponent < 0 else value * POWERS[exponent]
-    return (-value if negative else value), end + ONE, good
+    value = value / POWERS[-exponent] if exponent < 0 else value * POWERS[exponent]
+    return (-value if negative else value), end + ONE, True
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _integer(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     """The integer at `at` that a space or line end follows: (value, position after it, whether there is one that int64 holds)."""
     value, end = _digits(text, at, NONE)
     return np.int64(value), end, NONE < end - at <= MOST_DIGITS and text[end] <= SPACE
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _rest(text: Bytes, at: Position) -> tuple[Integer, Position]:
     """The line from `at` on: (spaces in it, that is fields that follow one, position of the next line)."""
     spaces = NONE
@@ -112,7 +108,7 @@ def _rest(text: Bytes, at: Position) -> tuple[Integer, Position]:
     return np.int64(spaces), at + ONE
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _line_of_one(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     """A line that is one integer: (value, position of the next line, whether it is)."""
     value, end, good = _integer(text, at)

@@ -36,17 +36,18 @@ class TemporalAttention(nn.Module):
     """beta_t = ReLU(w_x~ x_t + w_h~ h~_{t-1} + b~), one number a frame.
 
     `layers` 2 puts a tanh layer of `hidden` units before it (one note on the paper counts two fully connected layers).
-    `bias` is where b~ starts: at 0 or below, a ReLU may be dead in every frame and never learn.
+    `bias` is where b~ starts and `share` how large the weights before the ReLU start, against the usual size: a ReLU that
+    starts at 0 in every frame of every clip gives no gradient and never learns, and constant parts of a pose can do that.
     """
 
-    def __init__(self, inputs: int, hidden: int, layers: int = 1, bias: float = 1.0):
+    def __init__(self, inputs: int, hidden: int, layers: int = 1, bias: float = 1.0, share: float = 1.0):
         super().__init__()
         self.lstm = nn.LSTM(inputs, hidden)
         width = 1 if layers == 1 else hidden
         self.w_x = nn.Linear(inputs, width)  # with b~
         self.w_h = nn.Linear(hidden, width, bias=False)
         self.w_out = nn.Linear(width, 1) if layers == 2 else None
-        self.bias = bias
+        self.bias, self.share = bias, share
 
     def forward(self, x: Tensor) -> Tensor:
         """Float `[T, B, inputs]` -> beta, float `[T, B]`, at least 0."""
@@ -55,3 +56,11 @@ class TemporalAttention(nn.Module):
         if self.w_out is not None:
             score = self.w_out(torch.tanh(score))
         return torch.relu(score).squeeze(-1)
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """After the weights are drawn: make beta start near `bias` in every frame."""
+        last = [self.w_x, self.w_h] if self.w_out is None else [self.w_out]
+        for linear in last:
+            linear.weight.mul_(self.share)
+        last[0].bias.fill_(self.bias)

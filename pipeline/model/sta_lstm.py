@@ -28,6 +28,7 @@ class Config:
     gates: Literal["both_people", "per_person_shared"] = "both_people"
     beta_layers: int = 1
     beta_bias: float = 1.0
+    beta_share: float = 1.0
     score_norm: Literal["none", "frames"] = "frames"
     init: Literal["default_orthogonal", "gaussian"] = "default_orthogonal"
 
@@ -74,7 +75,8 @@ class STALSTM(nn.Module):
         inputs = c.bodies * c.joints * 3
         self.main = MainLSTM(inputs, c.hidden, c.layers, c.classes, c.dropout)
         self.spatial = SpatialAttention(inputs, c.attention_hidden, c.K) if c.spatial else None
-        self.temporal = TemporalAttention(inputs, c.attention_hidden, c.beta_layers, c.beta_bias) if c.temporal else None
+        beta = (c.beta_layers, c.beta_bias, c.beta_share)
+        self.temporal = TemporalAttention(inputs, c.attention_hidden, *beta) if c.temporal else None
         for name, part in self.named_children():
             initialise(part, c.init, (generators or {}).get(name))
 
@@ -118,7 +120,7 @@ def initialise(part: nn.Module, init: str, generator: torch.Generator | None = N
             if module.bias is not None:
                 module.bias.zero_()
     if isinstance(part, TemporalAttention):
-        (part.w_out or part.w_x).bias.fill_(part.bias)
+        part.start()
 
 
 def _initialise_lstm(lstm: nn.LSTM, init: str, generator: torch.Generator | None) -> None:

@@ -111,8 +111,8 @@ def _single_gains(analysis: ProtocolAnalysis, recipe: str) -> str:
     parts = [f"{name} attention alone {text.difference(found)}" for name, found in alone.items() if found]
     if not parts:
         return ""
-    paper = "the paper says about 5.1 (spatial) and 6.4 (temporal), without naming data set or protocol"
-    return f" Over LSTM: {'; '.join(parts)}; {paper}."
+    paper = "; the paper says about 5.1 (spatial) and 6.4 (temporal), without naming data set or protocol"
+    return f" Over LSTM: {'; '.join(parts)}{paper if analysis.reported else ''}."
 
 
 def _third(analyses: list[ProtocolAnalysis]) -> Answer:
@@ -140,8 +140,10 @@ def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
     group, parts = analysis.groups[recipe], []
     for method in [group[name] for name in ("sta", "noreg", "scratch") if name in group]:
         found = analysis.stability[method]
-        dead = "" if found.dead is None else f", {100 * found.dead:.0f} % dead"
-        numbers = f"s.d. {text.number(found.sd)}, {100 * found.diverged:.0f} % of {found.trained} networks diverged{dead}"
+        dead = "" if found.dead is None else f", {100 * found.dead:.0f} % with dead beta"
+        numbers = (
+            f"s.d. {text.number(found.sd)}, {100 * found.diverged:.0f} % of {found.trained} networks diverged or at chance{dead}"
+        )
         parts.append(f"{text.label(method)} {numbers}")
     return f"Stability: {'; '.join(parts)}."
 

@@ -174,7 +174,7 @@ def beta_picture(analysis: ProtocolAnalysis, bins: int) -> Figure | None:
         axes.set_xlabel("Time, as a part of the clip")
         for edge in store.evidence.window if store.evidence else ():
             axes.axvline(edge, color=EVIDENCE, linestyle="--", linewidth=1.2)
-        bar = drawn.colorbar(image, ax=axes, pad=0.02)
+        bar = drawn.colorbar(image, ax=axes, pad=0.02, fraction=0.04, aspect=25)
         bar.set_label("\N{GREEK SMALL LETTER BETA} / its mean", color=INK)
         bar.outline.set_visible(False)
         svg = to_svg(drawn)

@@ -43,7 +43,7 @@ def interval_title(results: Results) -> str:
 
 
 def _ours_columns(results: Results) -> tuple[Column, ...]:
-    title = "Ours, SYNTHETIC data (%)" if results.synthetic else "Ours (%)"
+    title = "Ours, SYNTHETIC (%)" if results.synthetic else "Ours (%)"
     return Column(title, _ours, numeric=True), Column(interval_title(results), _interval, numeric=True)
 
 

@@ -14,13 +14,15 @@ from pipeline.statistics import per_class
 
 
 def classes(analysis: ProtocolAnalysis) -> Table:
-    """Accuracy of each class by the shown method, with the LSTM of its recipe beside it."""
+    """Accuracy of each tested class by the shown method, with the LSTM of its recipe beside it."""
     actions = analysis.result.store.meta.actions
     found = per_class(analysis.cell.outcomes, len(actions))
     baseline = analysis.groups[analysis.recipe(analysis.shown)].get("lstm")
     other = per_class(analysis.result.cells[baseline].outcomes, len(actions))["accuracy"] if baseline else None
     rows = []
     for i, row in enumerate(found.to_dict("records")):
+        if not row["samples"]:
+            continue
         mistaken = actions[row["mistaken"]] if row["mistaken"] >= 0 else ""
         kept = {key: row[key] for key in ("samples", "accuracy", "standard_error")}
         lstm = None if other is None else float(other[i])
@@ -52,7 +54,7 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
         method_column(),
         field("networks", "Networks", 0),
         field("sd", "s.d. over seeds", 2),
-        field("diverged", "Diverged (%)", 1),
+        field("diverged", "Diverged or at chance (%)", 1),
         field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
         field("steps", "Epochs", 0),
         field("loss", "Final loss", 3),
@@ -61,9 +63,9 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
         field("best_validation_accuracy", "Best validation (%)", 1),
     )
     note = (
-        "A network is one fold and seed. Diverged: a loss that is not finite, or test accuracy no better than always naming the"
-        " commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best validation is"
-        " over the epochs of the last phase; test data choose nothing."
+        "A network is one fold and seed. Diverged: a loss that is not finite. At chance: test accuracy no better than always"
+        " naming the commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best"
+        " validation is over the epochs of the last phase; test data choose nothing."
     )
     return Table("stability", "Stability and training", columns, rows, note)
 

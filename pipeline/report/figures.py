@@ -6,7 +6,6 @@ Ink and paper are two colours that occur nowhere else, so that the page can foll
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +119,8 @@ def curves(analysis: ProtocolAnalysis) -> Figure:
             axes.set_title(title)
             axes.set_xlabel("Epochs, over all phases")
             for step in list(starts.values())[1:]:
-                axes.axvline(step, color=FAINT, linewidth=0.6, linestyle=":")
-        left.set_yscale("log" if _all_positive(analysis) else "linear")
+                axes.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+        left.set_yscale("log" if _over_a_decade(analysis) else "linear")
         right.set_ylim(0, 102)
         drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         svg = to_svg(drawn)
@@ -150,15 +149,21 @@ def _phase_starts(history: pd.DataFrame) -> dict[str, float]:
     return {str(phase): float(step) for phase, step in history.groupby("phase", sort=False)["step"].min().sort_values().items()}
 
 
-def _all_positive(analysis: ProtocolAnalysis) -> bool:
-    losses = [cell.history["loss"].to_numpy(np.float64) for cell in analysis.result.cells.values()]
-    return bool(all((values > 0).all() and np.isfinite(values).all() for values in losses))
+def _over_a_decade(analysis: ProtocolAnalysis) -> bool:
+    """Whether all losses are positive and so far apart that only a logarithmic axis shows them."""
+    losses = np.concatenate([cell.history["loss"].to_numpy(np.float64) for cell in analysis.result.cells.values()])
+    return bool(np.isfinite(losses).all() and losses.min() > 0 and losses.max() > 10 * losses.min())
 
 
 def confusion_matrix(analysis: ProtocolAnalysis) -> Figure:
-    """Rows: true classes, in per cent of the row; numbers in the cells where there are few classes."""
-    actions = list(analysis.result.store.meta.actions)
-    counts = confusion(analysis.cell.outcomes, len(actions))
+    """Rows: true classes, in per cent of the row; numbers in the cells where there are few classes.
+
+    A class that is neither tested nor predicted (a data set may have a part of its format's classes) has no row and column.
+    """
+    names = analysis.result.store.meta.actions
+    counts = confusion(analysis.cell.outcomes, len(names))
+    seen = np.flatnonzero(counts.any(axis=0) | counts.any(axis=1))
+    actions, counts = [names[i] for i in seen], counts[np.ix_(seen, seen)]
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(actions) <= NUMBERED
     side = min(9.5, 2.2 + 0.42 * len(actions)) if few else 9.5
@@ -201,8 +206,7 @@ def _number_cells(axes: Axes, percent: Any) -> None:
 
 def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Accuracy of each class with its binomial standard error; an open mark for the LSTM of the same recipe."""
-    order = sorted(range(len(rows)), key=lambda i: -1.0 if math.isnan(rows[i]["accuracy"]) else rows[i]["accuracy"])
-    shown = [rows[i] for i in order]
+    shown = sorted(rows, key=lambda row: float(row["accuracy"]))
     with style():
         drawn = canvas(6.4, 0.8 + 0.2 * len(rows))
         axes = drawn.subplots()
@@ -215,9 +219,10 @@ def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]
             (row["lstm_accuracy"], place) for row, place in zip(shown, places, strict=True) if row["lstm_accuracy"] is not None
         ]
         if baseline:
-            axes.plot(*zip(*baseline, strict=True), "o", color=INK, markersize=5, fillstyle="none", label="LSTM", zorder=1)
+            axes.plot(*zip(*baseline, strict=True), "o", color=INK, markersize=5, fillstyle="none", label="LSTM", zorder=3)
         axes.set_yticks(places, [f"{row['action']} ({row['samples']})" for row in shown])
         axes.set_xlim(-2, 102)
+        axes.set_ylim(-0.7, len(shown) - 0.3)
         axes.set_xlabel("Accuracy (%), bar: one binomial standard error")
         axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)
         axes.tick_params(axis="y", length=0)

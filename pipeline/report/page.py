@@ -124,7 +124,7 @@ INTERVALS = (
 TESTS = (
     "Tests: the exact distribution of the summed difference when the sign of each sequence's difference is a coin toss; with one"
     " seed this is McNemar's exact test. It takes the trained networks as given, so a difference is called established only where"
-    " test and interval agree."
+    " test and interval agree. The answers quote the p of each planned comparison by itself; the ablation tables adjust it."
 )
 
 

@@ -29,14 +29,19 @@ def number(value: float | None, decimals: int = 2) -> str:
     """A number with a true minus sign; a dash for None and NaN."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:.{decimals}f}".replace("-", MINUS)
+    return f"{_plain(value, decimals):.{decimals}f}".replace("-", MINUS)
 
 
 def signed(value: float | None, decimals: int = 2) -> str:
     """A number with its sign."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:+.{decimals}f}".replace("-", MINUS)
+    return f"{_plain(value, decimals):+.{decimals}f}".replace("-", MINUS)
+
+
+def _plain(value: float, decimals: int) -> float:
+    """Rounded, and never minus zero."""
+    return round(value, decimals) + 0.0
 
 
 def accuracy(value: Accuracy | None) -> str:

@@ -107,14 +107,19 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.weights = [w for w in self.model.parameters() if w.requires_grad]
-        rate, decay = self.training.learning_rate, self.training.weight_decay
-        self.optimizer = torch.optim.Adam(self.weights, lr=rate, weight_decay=decay, fused=True)
+        slow = {id(w) for w in self.model.temporal.parameters()} if self.model.temporal is not None else set()
+        parts = {1.0: [w for w in self.weights if id(w) not in slow]}
+        parts[self.training.temporal_rate] = parts.get(self.training.temporal_rate, []) + [
+            w for w in self.weights if id(w) in slow
+        ]
+        groups = [{"params": weights, "share": share} for share, weights in parts.items() if weights]
+        self.optimizer = torch.optim.Adam(groups, weight_decay=self.training.weight_decay, fused=True)
 
     def step(self, batch: Batch, rate: float) -> tuple[Batch, Output, Terms, Tensor]:
         """One update; returns what it saw."""
         batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.optimizer.zero_grad()
         with autocast(self.training, self.device):
             output = full_precision(self.model(batch.x, batch.mask))

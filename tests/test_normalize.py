@@ -1,0 +1,130 @@
+"""Stage `normalize`: every raw format of a data set into its store, all of them or none."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.datasets import ntu
+from pipeline.errors import MalformedSkeleton, RawDataMissing, TooManyMalformed
+from pipeline.params import NtuNormalize, SbuNormalize
+from pipeline.skeletons import Meta, Sample, Store, Writer
+from pipeline.stages import download, normalize, split
+from tests.conftest import META, ROOT
+from tests.skeleton_text import pose, text
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with the parameters of this one, as the current folder."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Format:
+    """A raw format: a folder of files with one number each."""
+
+    META: Meta = META
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, type, int]] = []
+
+    def normalize(self, raw: Path, target: Path, section: object, allow_malformed: int) -> None:
+        self.calls.append((raw.as_posix(), target.name, type(section), allow_malformed))
+        with Writer(target, META) as writer:
+            for path in sorted(raw.iterdir()):
+                if path.read_text() == "broken":
+                    raise TooManyMalformed(str(MalformedSkeleton(path, 1, "broken")))
+                frames = np.full((2, 1, 4, 3), float(path.read_text()), np.float32)
+                writer.add(Sample(path.name, 1, 0, 0, 0, 1, 1), frames)
+
+
+@pytest.fixture
+def toys(project: Path, monkeypatch: pytest.MonkeyPatch) -> Format:
+    """A data set `toys` of two raw formats under the names that params.yaml has sections for."""
+    module, reader = ModuleType("pipeline.datasets.toys"), Format()
+    vars(module).update(FORMATS={"sbu": reader, "ntu": reader}, PROTOCOLS={})
+    monkeypatch.setitem(sys.modules, "pipeline.datasets.toys", module)
+    for store, number in (("sbu", "1.5"), ("ntu", "2.5")):
+        folder = project / "data" / "raw" / "toys" / store
+        folder.mkdir(parents=True)
+        (folder / "clip").write_text(number)
+    return reader
+
+
+def values() -> list[float]:
+    return [float(Store(Path("data/skeletons/toys") / store).clip(0)[0, 0, 0, 0]) for store in ("sbu", "ntu")]
+
+
+def test_every_format_is_read_with_its_own_section(toys: Format) -> None:
+    normalize.main("toys")
+    assert values() == [1.5, 2.5]
+    assert toys.calls == [("data/raw/toys/sbu", "sbu", SbuNormalize, 0), ("data/raw/toys/ntu", "ntu", NtuNormalize, 0)]
+    assert [path.name for path in Path("data/skeletons").iterdir()] == ["toys"]
+
+
+def test_what_was_there_is_replaced(toys: Format) -> None:
+    normalize.main("toys")
+    Path("data/skeletons/toys/sbu/old").touch()
+    Path("data/raw/toys/ntu/clip").write_text("3.5")
+    normalize.main("toys")
+    assert values() == [1.5, 3.5]
+    assert not Path("data/skeletons/toys/sbu/old").exists()
+
+
+def test_a_failure_leaves_what_was_there(toys: Format) -> None:
+    normalize.main("toys")
+    Path("data/raw/toys/sbu/clip").write_text("9.5")
+    Path("data/raw/toys/ntu/clip").write_text("broken")
+    with pytest.raises(TooManyMalformed, match="clip, line 1: broken"):
+        normalize.main("toys")
+    assert values() == [1.5, 2.5]
+    assert [path.name for path in Path("data/skeletons").iterdir()] == ["toys"]
+
+
+def test_leftovers_of_a_killed_run_do_no_harm(toys: Format) -> None:
+    leftover = Path("data/skeletons/toys.partial/sbu")
+    leftover.mkdir(parents=True)
+    (leftover / "frames.partial").write_bytes(b"half")
+    normalize.main("toys")
+    assert values() == [1.5, 2.5]
+    assert not leftover.exists()
+
+
+def test_raw_data_that_were_never_fetched(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "archive").mkdir()
+    (project / "archive" / "S001C001P001R001A001.skeleton").write_bytes(text([[(1, pose().tolist())]]))
+    monkeypatch.setenv("NTU_SOURCE", "archive")
+    with pytest.raises(RawDataMissing, match="no record of the raw files"):
+        normalize.main("ntu")
+    assert not Path("data/skeletons/ntu").exists()
+
+
+def test_the_three_real_ntu_files_from_download_to_split(
+    project: Path, real: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NTU_SOURCE", str(real("ntu")))
+    for stage in (download, normalize, split):
+        stage.main("ntu")
+    said = capsys.readouterr()
+    assert "a part: 3 of 56,880 samples; subjects absent: 2, 4-7, 9-40; cameras absent: 2" in said.err
+    assert "ntu-cs: 3 samples, subjects 1, 3, 8, cameras 1, 3\n  no samples of actions 2, 4-57, 59-60" in said.out
+    store = Store(Path("data/skeletons/ntu/ntu"))
+    assert store.index["name"].tolist() == ["S001C001P001R001A001", "S001C003P008R002A058", "S002C001P003R001A003"]
+    assert store.index[["length", "bodies"]].to_numpy().tolist() == [[103, 1], [70, 2], [100, 1]]
+    assert store.meta == ntu.META
+    for i in range(3):
+        np.testing.assert_array_equal(store.clip(i)[0, 0, 1], np.zeros(3))
+        assert 0.3 < np.ptp(store.clip(i)[:, 0, :, 1], axis=1).mean() < 2.2  # metres: people, sitting or standing
+    aside = Path("data/skeletons/ntu/ntu/set_aside.csv").read_text()
+    assert aside == "file,line,reason\n"
+    parts = {name: pd.read_csv(f"data/splits/ntu/{name}.csv")["part"].tolist() for name in ("ntu-cs", "ntu-cv")}
+    assert parts == {"ntu-cs": ["train", "train", "test"], "ntu-cv": ["test", "train", "test"]}

@@ -1,0 +1,496 @@
+"""NTU RGB+D as a data set: its facts, the user's archive in every form, the store made from it, the protocols' counts."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import params
+from pipeline.datasets import ntu, ntu_archive, ntu_clips
+from pipeline.datasets.ntu_archive import Member
+from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
+from pipeline.params import NtuDownload, NtuNormalize
+from pipeline.skeletons import Store
+from tests.conftest import ROOT
+from tests.skeleton_text import pose, text
+
+LISTED = "S001C002P005R002A008"  # one of the 302
+NAMES = ["S001C001P001R001A001", "S001C002P002R001A050", "S017C003P040R002A060"]
+
+
+@pytest.fixture
+def section() -> NtuNormalize:
+    return params.load(ROOT / "params.yaml").normalize.ntu
+
+
+def clip(name: str, length: int = 14) -> bytes:
+    """A file whose bodies move; two bodies in actions of two people; other numbers under each name."""
+    seed = sum(map(ord, name)) * 100 + int(name[-3:])
+    tracks = [(72057594037930000 + k, pose(seed + k)) for k in range(2 if int(name[-3:]) >= 50 else 1)]
+    return text([[(track, np.add(joints, (0.1 * t, 0, 0)).round(6).tolist()) for track, joints in tracks] for t in range(length)])
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], folder: str = "nturgb+d_skeletons/") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(f"{folder}{name}.skeleton", data)
+    return path
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for number, (name, data) in enumerate(files.items()):
+        path = folder / str(number) / f"{name}.skeleton"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    return folder
+
+
+def fetch(source: Path | str, target: Path) -> str:
+    """The record that `fetch` writes."""
+    ntu.fetch(target, NtuDownload(source=str(source)))
+    assert [path.name for path in target.rglob("*") if path.is_file()] == ["members.csv"]
+    return (target / "ntu" / "members.csv").read_text()
+
+
+# --- facts ------------------------------------------------------------------------------------------------------------------
+
+
+def test_actions_joints_and_bones() -> None:
+    meta = ntu.META
+    assert (len(meta.actions), len(set(meta.actions)), len(meta.joints), len(set(meta.joints))) == (60, 60, 25, 25)
+    named = {1: "drink water", 9: "stand up", 27: "jump up", 40: "cross hands in front", 43: "fall down", 58: "shake hands"}
+    assert {number: meta.actions[number - 1] for number in named} == named
+    spots = {
+        1: "base of spine",
+        4: "head",
+        8: "left hand",
+        9: "right shoulder",
+        16: "left foot",
+        20: "right foot",
+        22: "tip of left hand",
+    }
+    assert {number: meta.joints[number - 1] for number in spots} == spots
+    assert len(meta.bones) == 24
+    assert {child for child, _ in meta.bones} == set(range(1, 25))
+    names = {frozenset((meta.joints[a], meta.joints[b])) for a, b in meta.bones}
+    assert {frozenset(pair) for pair in [("left knee", "left hip"), ("neck", "head"), ("right thumb", "right hand")]} <= names
+
+
+def test_mirror_exchanges_left_and_right_and_keeps_bones() -> None:
+    mirror, joints = ntu.META.mirror, ntu.META.joints
+    swapped = str.maketrans({"<": "right", ">": "left"})
+    for joint, other in enumerate(mirror):
+        assert joints[other] == joints[joint].replace("left", "<").replace("right", ">").translate(swapped)
+    assert {(mirror[a], mirror[b]) for a, b in ntu.META.bones} == set(ntu.META.bones)
+
+
+def test_the_302_listed_samples() -> None:
+    names = sorted(ntu.listed_missing())
+    samples = [ntu_archive.sample_of(name, ntu.FACTS) for name in names]
+    assert len(names) == 302
+    subjects = sum(sample.subject in ntu.TRAIN_SUBJECTS for sample in samples)
+    cameras = sum(sample.camera in ntu.TRAIN_CAMERAS for sample in samples)
+    assert (subjects, 302 - subjects, cameras, 302 - cameras) == (229, 73, 274, 28)
+
+
+def all_names() -> list[str]:
+    """As many names as the archive has, the 302 listed ones among them.
+
+    Which subject was filmed in which setup is not public in full; it must be 158 pairs (56,880 = 158 x 3 cameras x 2
+    replications x 60 actions), 112 of them with training subjects (40,320 of the samples). Pairs of listed names come first.
+    """
+    listed = {(int(name[1:4]), int(name[9:12])) for name in ntu.listed_missing()}
+    others = [pair for pair in product(range(1, 18), range(1, 41)) if pair not in listed]
+    train = [pair for pair in [*sorted(listed), *others] if pair[1] in ntu.TRAIN_SUBJECTS][:112]
+    test = [pair for pair in [*sorted(listed), *others] if pair[1] not in ntu.TRAIN_SUBJECTS][:46]
+    assert listed <= {*train, *test}
+    ranges = (sorted([*train, *test]), range(1, 4), range(1, 3), range(1, 61))
+    return [f"S{s:03}C{c:03}P{p:03}R{r:03}A{a:03}" for (s, p), c, r, a in product(*ranges)]
+
+
+def index_of(names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame([vars(ntu_archive.sample_of(name, ntu.FACTS)) for name in names])
+
+
+def test_protocol_counts_of_the_full_archive() -> None:
+    names = all_names()
+    index = index_of(sorted(set(names) - ntu.listed_missing()))
+    assert (len(set(names)), len(index)) == (56_880, 56_578)
+    counts = {key: ntu.assign(key, index)["part"].value_counts().to_dict() for key in ("cs", "cv")}
+    assert counts == {"cs": {"train": 40_091, "test": 16_487}, "cv": {"train": 37_646, "test": 18_932}}
+    whole = {key: ntu.assign(key, index_of(names))["part"].value_counts().to_dict() for key in ("cs", "cv")}
+    assert whole == {"cs": {"train": 40_320, "test": 16_560}, "cv": {"train": 37_920, "test": 18_960}}
+
+
+@pytest.mark.parametrize(("protocol", "column", "value"), [("cs", "subject", 3), ("cv", "camera", 1)])
+def test_other_counts_of_a_full_archive_are_refused(protocol: str, column: str, value: int) -> None:
+    index = index_of(sorted(set(all_names()) - ntu.listed_missing()))
+    row = index.index[index[column] != value][0] if protocol == "cv" else index.index[index["subject"] == 1][0]
+    index.loc[row if column == "subject" else index.index[index["camera"] == 2][0], column] = value
+    with pytest.raises(SplitMismatch, match=f"ntu-{protocol}"):
+        ntu.assign(protocol, index)
+
+
+def test_protocols_of_a_part() -> None:
+    index = index_of(["S001C001P001R001A001", "S001C002P003R001A001", "S001C003P038R001A001", "S001C001P040R001A001"])
+    assert ntu.assign("cs", index)["part"].tolist() == ["train", "test", "train", "test"]
+    assert ntu.assign("cv", index)["part"].tolist() == ["test", "train", "train", "test"]
+    assert ntu.assign("cs", index)["fold"].tolist() == [1] * 4
+    assert [ntu.groups(protocol, index).tolist() for protocol in ("cs", "cv")] == [[1, 3, 38, 40]] * 2
+
+
+# --- download ---------------------------------------------------------------------------------------------------------------
+
+FILES = {name: clip(name) for name in NAMES}
+
+
+def test_every_form_of_a_source_gives_the_same_record(tmp_path: Path) -> None:
+    backwards = dict(reversed(FILES.items()))
+    sources = [
+        write_zip(tmp_path / "a" / "any name.zip", FILES),
+        write_zip(tmp_path / "b" / ntu.FACTS.archive, backwards, "").parent,
+        write_zip(tmp_path / "c" / "renamed.zip", backwards, "deep/er/").parent,
+        write_files(tmp_path / "d", backwards),
+    ]
+    records = {fetch(source, tmp_path / "out" / str(number)) for number, source in enumerate(sources)}
+    assert len(records) == 1
+    lines = records.pop().splitlines()
+    assert lines[0] == "name,size,crc32"
+    size = len(FILES[NAMES[0]])
+    with zipfile.ZipFile(sources[0]) as archive:
+        crc = archive.getinfo(f"nturgb+d_skeletons/{NAMES[0]}.skeleton").CRC
+    assert lines[1] == f"{NAMES[0]}.skeleton,{size},{crc:08x}"
+    assert [line.split(".")[0] for line in lines[1:]] == NAMES
+
+
+def test_the_official_archive_wins_over_other_files_beside_it(tmp_path: Path) -> None:
+    write_zip(tmp_path / "in" / "other.zip", {NAMES[1]: b"x"})
+    write_zip(tmp_path / "in" / ntu.FACTS.archive, {NAMES[0]: b"x"})
+    (tmp_path / "in" / f"{NAMES[2]}.skeleton").write_bytes(b"x")
+    assert fetch(tmp_path / "in", tmp_path / "out").splitlines()[1].startswith(NAMES[0])
+
+
+def test_a_part_is_called_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fetch(write_zip(tmp_path / "a.zip", FILES), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "a part: 3 of 56,880 samples" in said
+    assert "subjects absent: 3-39; cameras absent: none; classes absent: 2-49, 51-59" in said
+    assert ntu.LICENCE in said
+
+
+def test_the_full_archive_is_called_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = fetch(write_zip(tmp_path / "a.zip", dict.fromkeys(all_names(), b"")), tmp_path / "out")
+    assert len(record.splitlines()) == 56_881
+    assert "ntu: complete: 56,880 samples" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["", "nowhere", "empty"])
+def test_a_missing_archive_is_one_clear_error(tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RawDataMissing) as caught:
+        ntu.fetch(tmp_path / "out", NtuDownload(source=source and str(tmp_path / source)))
+    for words in (
+        "https://rose1.ntu.edu.sg/dataset/actionRecognition",
+        "nturgbd_skeletons_s001_to_s017.zip",
+        "NTU_SOURCE=",
+        "download.ntu.source",
+        source,
+    ):
+        assert words in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("S018C001P001R001A001", "setup 18, expected 1 to 17"),
+        ("S001C004P001R001A001", "camera 4"),
+        ("S001C001P041R001A001", "subject 41"),
+        ("S001C001P001R003A001", "replication 3"),
+        ("S001C001P001R001A061", "action 61"),
+        ("S000C001P001R001A001", "setup 0"),
+        ("S001C001P001R001", "expected a name such as"),
+        ("s001c001p001r001a001", "expected a name such as"),
+    ],
+)
+def test_files_of_other_data_sets_are_refused(tmp_path: Path, name: str, words: str) -> None:
+    source = write_zip(tmp_path / "a.zip", {**FILES, name: b""})
+    with pytest.raises(ArchiveMismatch, match=words) as caught:
+        ntu.fetch(tmp_path / "out", NtuDownload(source=str(source)))
+    assert "1 of 4 files" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_twice_is_refused(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "in", FILES)
+    (folder / f"{NAMES[0]}.skeleton").write_bytes(b"other")
+    with pytest.raises(ArchiveMismatch, match=f"{NAMES[0]}.skeleton is there twice"):
+        ntu.fetch(tmp_path / "out", NtuDownload(source=str(folder)))
+
+
+def test_archives_without_skeletons_or_cut_short_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("readme.txt", "no skeletons")
+    whole = write_zip(tmp_path / "a.zip", FILES).read_bytes()
+    (tmp_path / "c.zip").write_bytes(whole[: len(whole) // 2])
+    for name, words in (("b.zip", "no .skeleton file in it"), ("c.zip", "not a complete zip archive")):
+        with pytest.raises(ArchiveMismatch, match=words):
+            ntu.fetch(tmp_path / "out", NtuDownload(source=str(tmp_path / name)))
+
+
+def test_what_macos_adds_to_a_zip_is_passed_over(tmp_path: Path) -> None:
+    source = write_zip(tmp_path / "a.zip", FILES)
+    with zipfile.ZipFile(source, "a") as archive:
+        archive.writestr(f"__MACOSX/._{NAMES[0]}.skeleton", "resource fork")
+    assert len(fetch(source, tmp_path / "out").splitlines()) == 4
+
+
+# --- normalize --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize) -> Callable[..., Path]:
+    """Record an archive or a folder of these files and normalize it: the folder of the store."""
+    monkeypatch.chdir(ROOT)
+
+    def run(files: Mapping[str, bytes], allow: int = 0, form: str = "zip", name: str = "store", **rules: Any) -> Path:
+        source = write_zip(tmp_path / f"{name}.zip", files) if form == "zip" else write_files(tmp_path / f"{name}-in", files)
+        monkeypatch.setenv("NTU_SOURCE", str(source))
+        ntu.fetch(tmp_path / f"{name}-raw", NtuDownload(source=str(source)))
+        target = tmp_path / name
+        target.mkdir()
+        ntu.normalize(tmp_path / f"{name}-raw" / "ntu", target, section.model_copy(update=rules), allow)
+        return target
+
+    return run
+
+
+def repairs(folder: Path) -> dict[str, tuple[int, int]]:
+    """What was done at all: repair -> (samples, frames)."""
+    table = pd.read_csv(folder / "repairs.csv").set_index("repair")
+    return {str(name): (int(row["samples"]), int(row["frames"])) for name, row in table.iterrows() if row["samples"]}
+
+
+def test_the_store_has_the_repaired_clips(make: Callable[..., Path]) -> None:
+    folder = make(FILES, centre="none")
+    store = Store(folder)
+    assert store.index["name"].tolist() == NAMES
+    assert store.index[["subject", "partner", "camera", "setup", "replication", "action"]].to_numpy().tolist() == [
+        [1, 0, 1, 1, 1, 1],
+        [2, 0, 2, 1, 1, 50],
+        [40, 0, 3, 17, 2, 60],
+    ]
+    assert store.index["bodies"].tolist() == [1, 2, 2]
+    assert store.meta == ntu.META
+    first = pose(sum(map(ord, NAMES[0])) * 100 + 1)
+    np.testing.assert_array_equal(store.clip(0)[3, 0], np.add(first, (0.1 * 3, 0, 0)).round(6).astype(np.float32))
+    assert set(repairs(folder)) <= {ntu_clips.ntu_bodies.ORDER}
+    assert (folder / "set_aside.csv").read_text() == "file,line,reason\n"
+
+
+def test_every_rule_has_its_row(make: Callable[..., Path]) -> None:
+    table = pd.read_csv(make(FILES) / "repairs.csv")
+    assert table.columns.tolist() == ["repair", "rule", "samples", "frames"]
+    assert table["repair"].tolist() == list(ntu_clips.RULES)
+    rules = dict(zip(table["repair"], table["rule"], strict=True))
+    assert rules[ntu_clips.ntu_bodies.GHOST] == "shortest_track: 12"
+    assert rules[ntu_clips.MALFORMED] == "allow_malformed: 0"
+    assert rules[ntu_clips.ntu_bodies.HOLE] == "always"
+
+
+def test_repairs_are_counted_by_sample_and_frame(make: Callable[..., Path]) -> None:
+    ghost = [[(k, pose(k).tolist()) for k in range(2 if 3 <= t < 8 else 1)] for t in range(20)]
+    lone = [[] if t in (0, 7) else [(1, pose(1).tolist())] for t in range(20)]
+    files = {
+        "S001C001P001R001A001": text(ghost),
+        "S001C001P001R001A002": text(ghost),
+        "S001C001P001R001A055": text(lone),
+        LISTED: b"never read",
+    }
+    assert repairs(make(files)) == {
+        ntu_clips.LISTED: (1, 0),
+        ntu_clips.ntu_bodies.GHOST: (2, 10),
+        ntu_clips.ntu_bodies.HOLE: (1, 1),
+        ntu_clips.ntu_bodies.EMPTY: (1, 2),
+        ntu_clips.ONE_OF_TWO: (1, 18),
+    }
+
+
+def test_listed_samples_stay_where_the_rule_is_off(make: Callable[..., Path]) -> None:
+    files = {NAMES[0]: clip(NAMES[0]), LISTED: clip(LISTED)}
+    assert Store(make(files, name="without")).index["name"].tolist() == [NAMES[0]]
+    assert Store(make(files, name="with", drop_listed_missing=False)).index["name"].tolist() == [NAMES[0], LISTED]
+
+
+def test_malformed_files_are_set_aside_by_line(make: Callable[..., Path]) -> None:
+    files = {**FILES, NAMES[1]: FILES[NAMES[1]][:5000]}
+    folder = make(files, allow=1)
+    assert Store(folder).index["name"].tolist() == [NAMES[0], NAMES[2]]
+    aside = pd.read_csv(folder / "set_aside.csv")
+    assert aside["file"].tolist() == [f"{NAMES[1]}.skeleton"]
+    assert aside["line"].tolist() == [len(files[NAMES[1]].splitlines())]
+    assert repairs(folder)[ntu_clips.MALFORMED] == (1, 0)
+
+
+def test_too_many_malformed_files_leave_nothing(make: Callable[..., Path], tmp_path: Path) -> None:
+    files = {**FILES, NAMES[0]: b"", NAMES[1]: FILES[NAMES[1]][:5000]}
+    with pytest.raises(TooManyMalformed) as caught:
+        make(files, allow=1)
+    assert all(f"{name}.skeleton, line " in str(caught.value) for name in NAMES[:2])
+    assert "normalize.allow_malformed" in str(caught.value)
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_clip_without_bodies_is_set_aside_and_does_not_stop_the_stage(make: Callable[..., Path]) -> None:
+    folder = make({**FILES, NAMES[2]: text([[], [], []])})
+    assert len(Store(folder)) == 2
+    assert repairs(folder)[ntu_clips.NO_BODY] == (1, 3)
+    assert "no body is left of 0 in 3 frames" in (folder / "set_aside.csv").read_text()
+
+
+def test_nothing_left_at_all_is_an_error(make: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ArchiveMismatch, match="no clip is left"):
+        make({LISTED: b"", NAMES[0]: text([[]])})
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_nan_is_an_error_by_line_where_it_is_refused(make: Callable[..., Path]) -> None:
+    joints: list[list[object]] = pose().tolist()
+    joints[24][2] = "NaN"
+    folder = make({NAMES[0]: text([[(1, joints)]]), NAMES[1]: FILES[NAMES[1]]}, allow=1, not_a_number="reject")
+    assert pd.read_csv(folder / "set_aside.csv")["line"].tolist() == [29]
+
+
+def test_body_coordinates_have_their_own_unit(make: Callable[..., Path]) -> None:
+    assert Store(make(FILES, centre="body_per_frame")).meta.unit == "lengths of the spine"
+
+
+MANY = {
+    f"S002C{c:03}P{p:03}R001A{a:03}": clip(f"S002C{c:03}P{p:03}R001A{a:03}", 3)
+    for c in (1, 2)
+    for p in (3, 7)
+    for a in range(1, 24)
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_processes_folders_and_zips_give_the_same_bytes(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(MANY) > 2 * ntu_clips.CHUNK
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    parallel = contents(make(MANY, name="parallel"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert contents(make(MANY, name="alone")) == parallel
+    assert contents(make(dict(reversed(MANY.items())), name="folder", form="folder")) == parallel
+    assert set(parallel) == {"frames.npy", "index.csv", "meta.json", "repairs.csv", "set_aside.csv"}
+
+
+def test_an_error_in_a_process_arrives_whole(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    spoilt = sorted(MANY)[40]
+    with pytest.raises(TooManyMalformed, match=f"{spoilt}.skeleton, line 1: "):
+        make({**MANY, spoilt: b"?"})
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def damage(source: Path) -> None:
+    """Change one byte inside the compressed text of the first member."""
+    data = bytearray(source.read_bytes())
+    data[200] ^= 0xFF
+    source.write_bytes(data)
+
+
+@pytest.mark.parametrize("change", ["other text", "gone", "damaged"])
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_files_that_changed_after_download_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize, form: str, change: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    source = write_zip(tmp_path / "a.zip", FILES) if form == "zip" else write_files(tmp_path / "in", FILES)
+    monkeypatch.setenv("NTU_SOURCE", str(source))
+    fetch(source, tmp_path / "raw")
+    first = next(iter(FILES))
+    if form == "zip":
+        other = {**FILES, first: FILES[first].replace(b"2", b"3")} if change == "other text" else {n: FILES[n] for n in NAMES[1:]}
+        damage(source) if change == "damaged" else write_zip(source, other)
+    elif change == "gone":
+        (source / "0" / f"{first}.skeleton").unlink()
+    else:
+        path = source / "0" / f"{first}.skeleton"
+        path.write_bytes(path.read_bytes()[::-1] if change == "damaged" else b"1\r\n0\r\n")
+    with pytest.raises(ArchiveMismatch, match=f"{first}.skeleton"):
+        ntu.normalize(tmp_path / "raw" / "ntu", tmp_path / "store", section, 0)
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_zip_among_the_raw_files_comes_before_the_users_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
+    (tmp_path / "raw").mkdir()
+    assert ntu.locate(tmp_path / "raw") == tmp_path / "user.zip"
+    inside = write_zip(tmp_path / "raw" / "synthetic.zip", FILES)
+    assert ntu.locate(tmp_path / "raw") == inside
+
+
+def test_a_missing_record_is_an_error_only_for_the_users_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
+    (tmp_path / "raw").mkdir()
+    with pytest.raises(RawDataMissing, match="no record of the raw files"):
+        ntu.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
+    write_zip(tmp_path / "raw" / "synthetic.zip", FILES)
+    ntu.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
+    assert len(Store(tmp_path / "store")) == 3
+
+
+@pytest.mark.parametrize("text", ["", "name\n", "a,b,c\n1,2,3\n", "name,size,crc32\nS001C001P001R001A001.skeleton,many,0\n"])
+def test_a_damaged_record_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "members.csv").write_text(text)
+    with pytest.raises(RawDataMissing, match="no record of the raw files"):
+        ntu_archive.read_record(tmp_path / "members.csv")
+
+
+def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    members = [Member(NAMES[0], 12, 0), Member(NAMES[1], 10**9, 0xFFFFFFFF)]
+    ntu_archive.write_record(tmp_path / "members.csv", members)
+    assert ntu_archive.read_record(tmp_path / "members.csv") == members
+
+
+class Counting(Executor):
+    """Does a job only when its result is asked for; remembers how many were waiting at most."""
+
+    def __init__(self) -> None:
+        self.waiting, self.most = 0, 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        executor = self
+
+        class Late(Future[Any]):
+            def result(self, timeout: float | None = None) -> Any:
+                executor.waiting -= 1
+                return fn(*args, **kwargs)
+
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        return Late()
+
+
+@pytest.mark.parametrize(("jobs", "most"), [(100, 8), (3, 3), (0, 0)])
+def test_results_come_in_order_and_few_jobs_wait(jobs: int, most: int) -> None:
+    pool = Counting()
+    assert list(ntu_clips.in_order(pool, lambda n: n * n, range(jobs), 8)) == [n * n for n in range(jobs)]
+    assert (pool.most, pool.waiting) == (most, 0)

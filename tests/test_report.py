@@ -1,0 +1,380 @@
+"""The report from saved results: its numbers, its refusals, its files; on results small enough to compute by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from math import sqrt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.errors import ParamsError, ResultsMissing
+from pipeline.stages import report
+from tests.report_project import META, Project
+
+REPORT = Path("reports/toy")
+
+
+def lstm_is_right(_name: str, place: int, seed: int) -> bool:
+    """5 of 6 with seed 1, 4 of 6 with seed 2: 83.33 and 66.67 per cent."""
+    return place >= seed
+
+
+def sta_is_right(_name: str, place: int, seed: int) -> bool:
+    """All with seed 1, 5 of 6 with seed 2: 100 and 83.33 per cent."""
+    return seed == 1 or place > 0
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Synthetic data with the results of `lstm` and `sta-lstm`."""
+    found = Project(tmp_path).prepare().install(monkeypatch)
+    found.cell("lstm", lstm_is_right)
+    found.cell("sta-lstm", sta_is_right)
+    return found
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The same as if it were a real data set with the protocol `sbu`, whose numbers the paper has."""
+    found = Project(tmp_path, protocol="sbu").prepare().install(monkeypatch, synthetic=False)
+    found.cell("lstm", lstm_is_right)
+    found.cell("sta-lstm", sta_is_right)
+    return found
+
+
+@pytest.fixture(scope="module")
+def of_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished report of `project`, for tests that only read it."""
+    return finished(tmp_path_factory.mktemp("synthetic"), "toy-sbu", synthetic=True)
+
+
+@pytest.fixture(scope="module")
+def of_real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished report of `real`, for tests that only read it."""
+    return finished(tmp_path_factory.mktemp("real"), "sbu", synthetic=False)
+
+
+def finished(root: Path, protocol: str, synthetic: bool) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        found = Project(root, protocol=protocol).prepare().install(patch, synthetic)
+        found.cell("lstm", lstm_is_right)
+        found.cell("sta-lstm", sta_is_right)
+        report.main("toy")
+    return root / REPORT
+
+
+def table(name: str, folder: Path = REPORT) -> pd.DataFrame:
+    return pd.read_csv(folder / "tables" / f"{name}.csv", keep_default_na=False)
+
+
+def paragraph(question: str, folder: Path = REPORT) -> str:
+    found = re.search(rf"\*\*{question}\..*", (folder / "report.md").read_text())
+    assert found
+    return found[0].replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_metrics_are_mean_sd_and_interval_of_the_runs(of_real: Path) -> None:
+    found = json.loads((of_real / "metrics.json").read_text())
+    assert list(found) == ["sbu"] and sorted(found["sbu"]) == ["lstm", "sta-lstm"]
+    lstm, sta = (found["sbu"][m] for m in ("lstm", "sta-lstm"))
+    assert (lstm["accuracy"]["mean"], sta["accuracy"]["mean"]) == (75.0, 91.6667)
+    assert lstm["accuracy"]["sd"] == round(sqrt(2) / 2 * 100 / 6, 4)  # two values a sixth apart
+    assert lstm["accuracy"]["runs"] == 2
+    assert lstm["accuracy"]["ci95"][0] < 75 < lstm["accuracy"]["ci95"][1] <= 100
+    assert (lstm["reported"], sta["reported"]) == (None, 91.51)
+
+
+def test_ci95_stays_95_where_the_tables_show_another_confidence(real: Project) -> None:
+    report.main("toy")
+    before = (REPORT / "metrics.json").read_text()
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("confidence: 0.95", "confidence: 0.5"))
+    report.main("toy")
+    assert (REPORT / "metrics.json").read_text() == before
+    assert "50 % interval" in (REPORT / "report.md").read_text()
+
+
+def test_every_method_of_the_papers_table_has_a_row(of_real: Path) -> None:
+    rows = table("comparison-sbu", of_real)
+    assert rows["method"].tolist() == [
+        "raw-skeleton-yun2012",
+        "joint-feature-yun2012",
+        "raw-skeleton-ji2014",
+        "joint-feature-ji2014",
+        "hbrnn",
+        "co-occurrence-rnn",
+        "st-lstm-trust-gates",
+        "sta-lstm",
+        "lstm",
+    ]
+    assert [str(v) for v in rows["reported"]] == ["49.7", "80.3", "79.4", "86.9", "80.35", "90.41", "93.3", "91.51", ""]
+    assert [str(v) for v in rows["mean"]] == [""] * 7 + ["91.6667", "75"]
+    lines = [line for line in (of_real / "report.md").read_text().splitlines() if "Yun et al." in line and line.startswith("|")]
+    assert len(lines) == 2 and all("not run yet" in line for line in lines)
+    starred = [line for line in (of_real / "report.md").read_text().splitlines() if "trust gates (Liu et al.) *" in line]
+    assert len(starred) == 1 and "probably not in the paper's own table" in (of_real / "report.md").read_text()
+
+
+def test_ablation_has_all_six_methods_and_paired_differences(project: Project) -> None:
+    project.cell("sta-lstm-noreg", lstm_is_right)
+    report.main("toy")
+    rows = table("ablation-toy-sbu").set_index("method")
+    assert list(rows.index) == ["lstm", "sa-lstm", "ta-lstm", "sta-lstm", "sta-lstm-noreg", "sta-lstm-scratch"]
+    sta = rows.loc["sta-lstm"]
+    assert float(sta["lstm_points"]) == pytest.approx(100 / 6, abs=1e-3)
+    assert (int(float(sta["lstm_better"])), int(float(sta["lstm_worse"]))) == (4, 0)
+    assert float(sta["lstm_p"]) == 0.125  # four sequences, one seed each: 2 / 2^4
+    assert float(sta["lstm_p_holm"]) == 0.25  # of two rows, the other with p = 1
+    assert float(rows.loc["lstm", "sta_points"]) == pytest.approx(-100 / 6, abs=1e-3)
+    assert float(rows.loc["sta-lstm-noreg", "lstm_points"]) == 0
+    assert rows.loc["sa-lstm", "mean"] == "" and rows.loc["sa-lstm", "lstm_points"] == ""
+
+
+def test_answers_never_claim_more_than_the_numbers(of_synthetic: Path) -> None:
+    first = paragraph("RQ1", of_synthetic)
+    assert "Cannot be told (toy-sbu)" in first
+    assert "STA-LSTM has 91.67 % and LSTM 75.00 %: +16.67 points" in first and "p = 0.125" in first
+    assert "Not run yet." in paragraph("RQ2", of_synthetic) and "Not run yet." in paragraph("RQ3", of_synthetic)
+    assert "Not from synthetic data" in paragraph("RQ4", of_synthetic) and "Co-occurrence RNN" in paragraph("RQ4", of_synthetic)
+
+
+def test_answers_say_yes_no_and_which_methods_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    big = Project(tmp_path, protocol="sbu", tests=60).prepare().install(monkeypatch, synthetic=False)
+    big.cell("lstm", lambda _n, place, _s: place % 10 > 4)  # 50 %
+    big.cell("sa-lstm", lambda _n, place, _s: place % 10 > 2)  # 70 %
+    big.cell("ta-lstm", lambda _n, place, _s: place % 10 > 1)  # 80 %
+    big.cell("sta-lstm", lambda _n, _p, _s: True)
+    big.cell("sta-lstm-scratch", lambda _n, _p, _s: True)
+    report.main("toy")
+    assert "Yes (sbu). On sbu, STA-LSTM has 100.00 % and LSTM 50.00 %: +50.00 points" in paragraph("RQ1")
+    second = paragraph("RQ2")
+    assert "Yes (sbu)." in second and "against SA-LSTM +30.00 points" in second and "temporal attention alone +30.00" in second
+    third = paragraph("RQ3")
+    assert "cannot be told (the stages of training, sbu)" in third and "not run yet (the regularisers, sbu)" in third
+    assert "the stages of training bring +0.00 points" in third and "the interval includes 0" in third
+    fourth = paragraph("RQ4")
+    assert "below it Raw skeleton (Yun et al.) 49.70" in fourth and "STA-LSTM (Song et al.) 91.51" in fourth
+    assert "Not run yet on sbu: Raw skeleton (Yun et al.), Joint feature (Yun et al.)" in fourth
+    big.cell("sa-lstm", lambda _n, _p, _s: True)  # then the temporal attention adds nothing that could be seen
+    report.main("toy")
+    assert "Cannot be told (sbu)." in paragraph("RQ2")
+    big.cell("sta-lstm", lambda _n, place, _s: place % 10 == 0)
+    report.main("toy")
+    assert "No (sbu)." in paragraph("RQ1") and "No (sbu)." in paragraph("RQ2")
+
+
+def test_two_recipes_are_told_apart(project: Project) -> None:
+    project.cell("tuned", sta_is_right, recipe="warm")
+    text = Path("params.yaml").read_text()
+    switches = "  tuned: {spatial: true, temporal: true, staged: true, regularised: true}"
+    Path("params.yaml").write_text(text.replace("\nmethods:\n", f"\nmethods:\n{switches}\n"))
+    report.main("toy")
+    assert table("headline")["recipe"].tolist() == ["base", "base", "warm"]
+    ledger = table("ledger").set_index("parameter")
+    assert str(ledger.loc["training.batch", "recipe warm"]) == "99" and ledger.loc["training.batch", "recipe base"] == ""
+    assert [str(v) for v in table("recipes").iloc[0]] == ["warm", "training.batch", "99", "ours", ""]
+    assert "toy-sbu, recipe warm" in paragraph("RQ1")
+
+
+def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Path) -> None:
+    page, markdown = (of_synthetic / "report.html").read_text(), (of_synthetic / "report.md").read_text()
+    for text in (page, markdown):
+        assert "SYNTHETIC" in text[: text.index("The paper beside ours") + 200]
+        assert "cannot be compared" in text
+    assert json.loads((of_synthetic / "metrics.json").read_text())["toy-sbu"]["sta-lstm"]["reported"] is None
+    assert [str(v) for v in table("headline", of_synthetic)["reported"]] == ["", ""]
+    # the rows of the real data set's table are still there
+    assert "hbrnn" in table("comparison-toy-sbu", of_synthetic)["method"].tolist()
+
+
+def test_planted_evidence_is_measured_against_uniform(of_synthetic: Path) -> None:
+    rows = table("evidence", of_synthetic)
+    assert rows["method"].tolist() == ["sta-lstm"] * 3
+    # alpha: half of the weight on 1 of 8 gates; beta: 3 of 6 in 1 of 4 bins
+    assert rows["share"].tolist() == [0.5, 0.5, 0.5]
+    assert rows["uniform"].tolist() == [0.125, 0.125, 0.25]
+    assert rows["ratio"].tolist() == [4.0, 4.0, 2.0]
+
+
+def test_real_data_have_no_evidence_table(of_real: Path) -> None:
+    assert not (of_real / "tables" / "evidence.csv").exists()
+    assert "SYNTHETIC" not in (of_real / "report.html").read_text()
+
+
+def test_shown_method_is_the_first_of_a_fixed_order_not_the_most_accurate(project: Project) -> None:
+    project.cell("sta-lstm", lambda _n, _p, _s: False)
+    project.cell("ta-lstm", lambda _n, _p, _s: True)
+    report.main("toy")
+    assert set(pd.read_csv(REPORT / "confusion.csv")["method"]) == {"sta-lstm"}
+
+
+def test_stability_table_counts_failed_networks(project: Project) -> None:
+    project.cell("sta-lstm", lambda _n, _p, _s: True, infinite=(2, 1))
+    project.cell("ta-lstm", lambda _n, _p, _s: True, dead=True)
+    report.main("toy")
+    rows = table("stability").set_index("method")
+    assert (rows.loc["sta-lstm", "networks"], float(rows.loc["sta-lstm", "diverged"])) == (4, 25.0)
+    assert float(rows.loc["ta-lstm", "dead"]) == 100.0 and rows.loc["lstm", "dead"] == ""
+    assert float(rows.loc["ta-lstm", "best_validation_accuracy"]) == 75.0
+
+
+def test_data_tables_show_samples_repairs_and_files_set_aside(project: Project) -> None:
+    (project.root / "data/skeletons/toy/sbu/set_aside.csv").write_text("file,line,reason\na.txt,7,cut short\n")
+    report.main("toy")
+    assert table("samples")[["train", "validation", "test"]].to_numpy().tolist() == [[6, 0, 6], [6, 0, 6]]
+    assert table("repairs")[["repair", "samples", "frames"]].to_numpy().tolist() == [
+        ["person order", 9, 214],
+        ["smoothing", 12, 300],
+    ]
+    assert table("set-aside").iloc[0].tolist() == ["sbu", "a.txt", 7, "cut short"]
+
+
+def test_ledger_has_the_parameters_of_this_data_set_with_their_provenance(of_synthetic: Path) -> None:
+    rows = table("ledger", of_synthetic).set_index("parameter")
+    assert rows.loc["model.dropout", "provenance"] == "same-lab"
+    assert "normalize.sbu.smooth" in rows.index
+    # other data sets, other raw formats and the places of raw files are not part of these runs
+    assert not [key for key in rows.index if key.startswith(("download.", "normalize.ntu"))]
+
+
+def test_plots_have_a_curve_a_method_and_a_row_a_prediction(of_synthetic: Path) -> None:
+    curves = pd.read_csv(of_synthetic / "curves.csv")
+    assert list(curves) == ["protocol", "method", "step", "loss", "train_accuracy", "validation_accuracy"]
+    assert len(curves) == 2 * 6 and curves["loss"].tolist()[:3] == [1.0, 0.5, 0.25]
+    rows = pd.read_csv(of_synthetic / "confusion.csv")
+    assert len(rows) == 2 * 6 * 2 and (rows["actual"] == rows["predicted"]).sum() == 22
+    assert set(rows["actual"]) == set(META.actions)
+
+
+def test_two_reports_are_the_same_bytes(project: Project) -> None:
+    report.main("toy")
+    first = {path: path.read_bytes() for path in sorted(REPORT.rglob("*")) if path.is_file()}
+    report.main("toy")
+    assert {path: path.read_bytes() for path in sorted(REPORT.rglob("*")) if path.is_file()} == first
+    assert len(first) > 20
+    for path, content in first.items():
+        assert str(project.root).encode() not in content, path
+        assert b"\r" not in content, path
+
+
+class Loads(HTMLParser):
+    """Collects what a page would fetch, its ids and the links within it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "data", "srcset", "action"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+
+def test_page_needs_nothing_but_itself(of_synthetic: Path) -> None:
+    text = (of_synthetic / "report.html").read_text()
+    page = Loads()
+    page.feed(text)
+    assert not page.tags & {"script", "link", "iframe", "object", "embed"}
+    assert page.addresses and all(a.startswith(("#", "data:image/png;base64,")) for a in page.addresses)
+    assert "http://" not in text and "https://" not in text and "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    anchors = {a[1:] for a in page.addresses if a.startswith("#")}
+    assert anchors <= set(page.ids)
+
+
+def test_page_is_described_for_those_who_cannot_see_it(of_synthetic: Path) -> None:
+    text = (of_synthetic / "report.html").read_text()
+    assert '<html lang="en">' in text and text.count("<h1>") == 1
+    assert text.count("<svg ") == text.count('<svg role="img" aria-label="') == 5
+    assert "aside &amp; back" in text and "aside & back" not in text
+    assert text.count("<caption>") == text.count("<table>") > 8
+
+
+def test_markdown_links_to_figures_that_exist(of_synthetic: Path) -> None:
+    links = re.findall(r"\]\((figures/[^)]+)\)", (of_synthetic / "report.md").read_text())
+    assert len(links) == 5 and all((of_synthetic / link).exists() for link in links)
+
+
+def test_new_report_replaces_the_old_and_leaves_other_files(project: Project) -> None:
+    report.main("toy")
+    (REPORT / "notes.txt").write_text("mine")
+    (REPORT / "tables" / "stale.csv").write_text("old")
+    report.main("toy")
+    assert (REPORT / "notes.txt").read_text() == "mine"
+    assert not (REPORT / "tables" / "stale.csv").exists()
+    assert [p.name for p in Path("reports").iterdir() if p.name.startswith(".")] == []
+
+
+def test_no_cell_in_use_is_an_error_that_says_what_to_run(project: Project) -> None:
+    with pytest.raises(ParamsError, match="python -m pipeline use other"):
+        report.main("other")
+
+
+@pytest.mark.parametrize(
+    ("file", "target"),
+    [
+        ("evaluate/predictions.csv", "evaluate@toy-lstm"),
+        ("evaluate/alpha.csv", "evaluate@toy-lstm"),
+        ("history.csv", "finetune@toy-lstm"),
+        ("run.json", "finetune@toy-lstm"),
+    ],
+)
+def test_a_missing_file_is_named_with_its_stage(project: Project, file: str, target: str) -> None:
+    (project.results("lstm") / file).unlink()
+    with pytest.raises(ResultsMissing, match=target) as caught:
+        report.main("toy")
+    assert file in str(caught.value)
+    assert not REPORT.exists()
+
+
+def change(project: Project, edit: str) -> None:
+    path = project.results("sta-lstm") / "evaluate" / "predictions.csv"
+    rows = pd.read_csv(path)
+    if edit == "drop":
+        rows = rows.drop(index=[0, 5])
+    elif edit == "repeat":
+        rows = pd.concat([rows, rows.iloc[[3]]])
+    elif edit == "foreign":
+        rows.loc[2, "name"] = "stranger"
+    elif edit == "seed":
+        rows = rows[rows["seed"] == 1]
+    elif edit == "label":
+        rows.loc[4, "predicted"] = 3
+    rows.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("drop", "2 missing, 0 not in the split, 0 repeated .first: fold 1, seed 1, f1-000"),
+        ("repeat", "0 missing, 0 not in the split, 1 repeated"),
+        ("foreign", "1 missing, 1 not in the split, 0 repeated"),
+        ("seed", "expected 24 predictions.* 12 missing"),
+        ("label", "line 6: predicted is 3, expected 0 to 2"),
+    ],
+)
+def test_no_number_over_partial_predictions(project: Project, edit: str, message: str) -> None:
+    report.main("toy")
+    before = (REPORT / "metrics.json").read_text()
+    change(project, edit)
+    with pytest.raises(ResultsMissing, match=message) as caught:
+        report.main("toy")
+    assert "predictions.csv" in str(caught.value) and "evaluate@toy-sta-lstm" in str(caught.value)
+    assert (REPORT / "metrics.json").read_text() == before
+
+
+def test_runs_of_another_split_are_refused(project: Project) -> None:
+    rows = pd.read_csv(project.split)
+    rows.loc[(rows["fold"] == 1) & (rows["part"] == "train") & (rows["name"] == "f2-000"), "part"] = "validation"
+    rows.to_csv(project.split, index=False)
+    with pytest.raises(ResultsMissing, match=r"made with another .*toy-sbu\.csv"):
+        report.main("toy")

@@ -1,0 +1,179 @@
+"""Tables in their writings, drawings of skeletons, and the words around numbers."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET  # our own drawings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import params as parameters
+from pipeline.params import Method
+from pipeline.report import attention, details, figures, results, tables, text
+from pipeline.report.analysis import ROLES, analyse, role
+from pipeline.report.tables import Column, Table, field
+from pipeline.statistics import Accuracy
+from tests.report_project import META, ROOT, Project
+
+SMALL = Table(
+    "small",
+    "A | caption <x>",
+    (field("name", "Name"), field("share", "Share", 2), Column("Code", lambda row: f"`{row['name']}`")),
+    [{"name": "a_b & <c>", "share": -1.234}, {"name": "50 % | x", "share": None}],
+    "A note.",
+    frozenset({1}),
+)
+
+
+def test_csv_has_raw_values() -> None:
+    assert tables.to_csv(SMALL) == "name,share\na_b & <c>,-1.234\n50 % | x,\n"
+    empty = replace(SMALL, rows=[], fields=("name", "share"))
+    assert tables.to_csv(empty) == "name,share\n"
+
+
+def test_markdown_escapes_pipes_and_tags() -> None:
+    lines = tables.to_markdown(SMALL).splitlines()
+    assert lines[2:4] == ["| Name | Share | Code |", "| --- | ---: | --- |"]
+    assert lines[4] == "| a_b & &lt;c> | \N{MINUS SIGN}1.23 | `a_b & &lt;c>` |"
+    assert lines[5].startswith("| **50 % \\| x** | **\N{EN DASH}** |")
+
+
+def test_latex_escapes_and_is_a_tabular() -> None:
+    lines = tables.to_latex(SMALL).splitlines()
+    assert lines[1] == r"\begin{tabular}{lrl}"
+    assert lines[5] == r"a\_b \& \textless{}c\textgreater{} & $-$1.23 & \texttt{a\_b \& \textless{}c\textgreater{}} \\"
+    assert lines[6].startswith(r"\textbf{50 \% \textbar{} x} & \textbf{--} &")
+    assert lines[-1] == r"\end{tabular}"
+    bracket = Table("t", "", (Column("Interval", lambda row: text.interval(row["low"], 2)),), [{"low": 1}])
+    assert r"{[1.00, 2.00]} \\" in tables.to_latex(bracket)  # else LaTeX takes it for the break's optional length
+
+
+def test_html_escapes_and_marks_numbers() -> None:
+    page = tables.to_html(SMALL)
+    assert "<td>a_b &amp; &lt;c&gt;</td>" in page and "<code>a_b &amp; &lt;c&gt;</code>" in page
+    assert f'<td class="number">{text.MINUS}1.23</td>' in page and '<tr class="strong">' in page
+    assert "none. A note." in tables.to_html(replace(SMALL, rows=[]))
+
+
+def test_numbers_for_people() -> None:
+    assert text.signed(-0.5) == f"{text.MINUS}0.50" and text.signed(0.5) == "+0.50"
+    assert text.number(float("nan")) == text.number(None) == text.MISSING
+    assert text.p_value(0.0004) == "< 0.001" and text.p_value(0.0126) == "0.013"
+    one = Accuracy(91.5, None, 88, 94, 1, 282, 1.7)
+    assert text.accuracy(one) == "91.50 (1 run)" and text.accuracy(replace(one, sd=0.8, runs=3)) == "91.50 ± 0.80 (3 runs)"
+    assert text.accuracy(None) == "not run yet"
+    assert [text.joined(list("abc")[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+
+
+def test_roles_follow_the_switches_of_params_yaml() -> None:
+    methods = parameters.load(ROOT / "params.yaml").methods
+    assert {name: role(methods[method]) for name, method in ROLES.items()} == {name: name for name in ROLES}
+    assert role(Method(spatial=True, temporal=False, staged=False, regularised=True)) is None
+
+
+@pytest.fixture(scope="module")
+def paper() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "reports" / "paper.csv", keep_default_na=False)
+
+
+def test_papers_numbers_have_sources_and_no_doubles(paper: pd.DataFrame) -> None:
+    assert list(paper)[:7] == ["protocol", "method", "row", "year", "reported", "source", "grade"]
+    assert paper.groupby("protocol").size().to_dict() == {"ntu-cs": 8, "ntu-cv": 8, "sbu": 8}
+    assert not paper.duplicated(["protocol", "method"]).any() and (paper["source"] != "").all()
+    ours = paper[paper["method"] == "sta-lstm"].set_index("protocol")["reported"].to_dict()
+    assert ours == {"sbu": 91.51, "ntu-cs": 73.4, "ntu-cv": 81.2}
+    assert set(paper["grade"]) == {"summary", "confirmed", "memory"}
+
+
+SBU = (
+    *("head", "neck", "torso", "left shoulder", "left elbow", "left hand", "right shoulder", "right elbow", "right hand"),
+    *("left hip", "left knee", "left foot", "right hip", "right knee", "right foot"),
+)
+NTU = (
+    *("base of spine", "middle of spine", "neck", "head"),
+    *(f"{side} {part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hand")),
+    *(f"{side} {part}" for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")),
+    *("spine at the shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb"),
+)
+
+
+@pytest.mark.parametrize("joints", [SBU, NTU])
+def test_named_joints_stand_as_a_body_does(joints: tuple[str, ...]) -> None:
+    points = attention.layout(replace(META, joints=joints, bones=()))
+    at = dict(zip(joints, points, strict=True))
+    assert len({tuple(p) for p in points}) == len(joints)
+    assert at["head"][1] > at["neck"][1] > at["left hip"][1] > at["left knee"][1] > at["left foot"][1]
+    for name in joints:
+        if "left" in name:
+            x, y = at[name]
+            assert x > 0 and at[name.replace("left", "right")].tolist() == [-x, y]
+    assert all(at[name][0] == 0 for name in joints if "left" not in name and "right" not in name)
+
+
+def test_unknown_joints_are_drawn_as_a_tree_of_bones() -> None:
+    points = attention.layout(replace(META, joints=("a", "b", "c", "d"), bones=((1, 0), (2, 0), (3, 2))))
+    assert points[0].tolist() == [0.0, 1.8]
+    assert points[1, 1] == points[2, 1] == pytest.approx(0.9) and points[3, 1] == 0.0
+    assert points[1, 0] < points[2, 0]
+
+
+def test_bones_that_close_a_ring_do_not_hang() -> None:
+    meta = replace(META, joints=("a", "b", "c"), bones=((0, 1), (1, 2), (2, 0)))
+    assert attention.layout(meta).shape == (3, 2)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> results.Results:
+    project = Project(tmp_path).prepare().install(monkeypatch)
+    project.cell("lstm", lambda _n, place, _s: place > 0)
+    project.cell("sa-lstm", lambda _n, _p, _s: True)
+    return results.load("toy", parameters.load())
+
+
+def test_area_of_a_joint_is_proportional_to_its_weight(loaded: results.Results) -> None:
+    picture = attention.alpha_picture(analyse(loaded)[0])
+    assert picture is not None
+    root = ET.fromstring(picture.svg)  # noqa: S314
+    space = "{http://www.w3.org/2000/svg}"
+    first = root.find(f"{space}g")
+    assert first is not None
+    circles = [c for c in first.iter(f"{space}circle") if c.get("fill") != "none"]
+    radii = np.array([float(str(c.get("r"))) for c in circles])
+    assert len(radii) == 8  # four joints of two bodies
+    # half of the weight on gate 1, the rest on seven others; radii are written with one decimal
+    assert (radii[1] / radii[0]) ** 2 == pytest.approx(7, rel=0.05)
+    names = [t.text for t in first.iter(f"{space}title")]
+    assert names[1] == "left hand, body 1: 4.00 times uniform" and str(names[5]).startswith("left hand, body 2")
+    rings = [c for c in first.iter(f"{space}circle") if c.get("fill") == "none"]
+    assert len(rings) == 1 and rings[0].get("cx") == circles[1].get("cx")
+    assert "up: left hand of body 1, 4.0 times uniform" in picture.alt
+
+
+def test_classes_that_the_data_do_not_have_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = replace(META, actions=(*META.actions, "never", "seen"))
+    project = Project(tmp_path, meta=more, tests=3).prepare().install(monkeypatch)  # three sequences: classes 1 to 3
+    project.cell("lstm", lambda _n, place, _s: place < 2)  # the third is taken for the fourth
+    found = analyse(results.load("toy", parameters.load()))[0]
+    assert [row["action"] for row in details.classes(found).rows] == ["up", "down", "aside & back"]
+    alt = figures.confusion_matrix(found).alt
+    assert "aside & back 0, never 0" in alt and "seen" not in alt
+
+
+def test_methods_without_temporal_attention_have_no_picture_of_beta(loaded: results.Results) -> None:
+    assert attention.beta_picture(analyse(loaded)[0], 4) is None
+
+
+def test_inline_figures_follow_the_pages_colours(loaded: results.Results) -> None:
+    figure = figures.curves(analyse(loaded)[0])
+    assert figures.INK in figure.svg and figures.PAPER in figure.svg
+    inline = figure.inline()
+    assert figures.INK not in inline and figures.PAPER not in inline and "currentColor" in inline
+    assert inline.startswith('<svg role="img" aria-label="Training curves on toy-sbu: LSTM ends at loss 0.031;')
+
+
+def test_confusion_matrix_tells_its_diagonal(loaded: results.Results) -> None:
+    figure = figures.confusion_matrix(analyse(loaded)[0])
+    assert "SA-LSTM" in figure.caption and "up 100, down 100, aside & back 100" in figure.alt
