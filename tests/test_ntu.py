@@ -1,12 +1,10 @@
-"""NTU RGB+D as a data set: its facts, the user's archive in every form, the store made from it, the protocols' counts."""
+"""NTU RGB+D as a data set: its facts, the protocols' counts, the store made from an archive."""
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +14,18 @@ import pytest
 
 from pipeline import params
 from pipeline.datasets import ntu, ntu_archive, ntu_clips
-from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
 from pipeline.params import NtuDownload, NtuNormalize
 from pipeline.skeletons import Store
 from tests.conftest import ROOT
-from tests.skeleton_text import pose, text
+from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
 
 LISTED = "S001C002P005R002A008"  # one of the 302
-NAMES = ["S001C001P001R001A001", "S001C002P002R001A050", "S017C003P040R002A060"]
 
 
 @pytest.fixture
 def section() -> NtuNormalize:
     return params.load(ROOT / "params.yaml").normalize.ntu
-
-
-def clip(name: str, length: int = 14) -> bytes:
-    """A file whose bodies move; two bodies in actions of two people; other numbers under each name."""
-    seed = sum(map(ord, name)) * 100 + int(name[-3:])
-    tracks = [(72057594037930000 + k, pose(seed + k)) for k in range(2 if int(name[-3:]) >= 50 else 1)]
-    return text([[(track, np.add(joints, (0.1 * t, 0, 0)).round(6).tolist()) for track, joints in tracks] for t in range(length)])
-
-
-def write_zip(path: Path, files: Mapping[str, bytes], folder: str = "nturgb+d_skeletons/") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(f"{folder}{name}.skeleton", data)
-    return path
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
-    for number, (name, data) in enumerate(files.items()):
-        path = folder / str(number) / f"{name}.skeleton"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(data)
-    return folder
-
-
-def fetch(source: Path | str, target: Path) -> str:
-    """The record that `fetch` writes."""
-    ntu.fetch(target, NtuDownload(source=str(source)))
-    assert [path.name for path in target.rglob("*") if path.is_file()] == ["members.csv"]
-    return (target / "ntu" / "members.csv").read_text()
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------------
@@ -103,21 +69,6 @@ def test_the_302_listed_samples() -> None:
     assert (subjects, 302 - subjects, cameras, 302 - cameras) == (229, 73, 274, 28)
 
 
-def all_names() -> list[str]:
-    """As many names as the archive has, the 302 listed ones among them.
-
-    Which subject was filmed in which setup is not public in full; it must be 158 pairs (56,880 = 158 x 3 cameras x 2
-    replications x 60 actions), 112 of them with training subjects (40,320 of the samples). Pairs of listed names come first.
-    """
-    listed = {(int(name[1:4]), int(name[9:12])) for name in ntu.listed_missing()}
-    others = [pair for pair in product(range(1, 18), range(1, 41)) if pair not in listed]
-    train = [pair for pair in [*sorted(listed), *others] if pair[1] in ntu.TRAIN_SUBJECTS][:112]
-    test = [pair for pair in [*sorted(listed), *others] if pair[1] not in ntu.TRAIN_SUBJECTS][:46]
-    assert listed <= {*train, *test}
-    ranges = (sorted([*train, *test]), range(1, 4), range(1, 3), range(1, 61))
-    return [f"S{s:03}C{c:03}P{p:03}R{r:03}A{a:03}" for (s, p), c, r, a in product(*ranges)]
-
-
 def index_of(names: list[str]) -> pd.DataFrame:
     return pd.DataFrame([vars(ntu_archive.sample_of(name, ntu.FACTS)) for name in names])
 
@@ -149,111 +100,7 @@ def test_protocols_of_a_part() -> None:
     assert [ntu.groups(protocol, index).tolist() for protocol in ("cs", "cv")] == [[1, 3, 38, 40]] * 2
 
 
-# --- download ---------------------------------------------------------------------------------------------------------------
-
 FILES = {name: clip(name) for name in NAMES}
-
-
-def test_every_form_of_a_source_gives_the_same_record(tmp_path: Path) -> None:
-    backwards = dict(reversed(FILES.items()))
-    sources = [
-        write_zip(tmp_path / "a" / "any name.zip", FILES),
-        write_zip(tmp_path / "b" / ntu.FACTS.archive, backwards, "").parent,
-        write_zip(tmp_path / "c" / "renamed.zip", backwards, "deep/er/").parent,
-        write_files(tmp_path / "d", backwards),
-    ]
-    records = {fetch(source, tmp_path / "out" / str(number)) for number, source in enumerate(sources)}
-    assert len(records) == 1
-    lines = records.pop().splitlines()
-    assert lines[0] == "name,size,crc32"
-    size = len(FILES[NAMES[0]])
-    with zipfile.ZipFile(sources[0]) as archive:
-        crc = archive.getinfo(f"nturgb+d_skeletons/{NAMES[0]}.skeleton").CRC
-    assert lines[1] == f"{NAMES[0]}.skeleton,{size},{crc:08x}"
-    assert [line.split(".")[0] for line in lines[1:]] == NAMES
-
-
-def test_the_official_archive_wins_over_other_files_beside_it(tmp_path: Path) -> None:
-    write_zip(tmp_path / "in" / "other.zip", {NAMES[1]: b"x"})
-    write_zip(tmp_path / "in" / ntu.FACTS.archive, {NAMES[0]: b"x"})
-    (tmp_path / "in" / f"{NAMES[2]}.skeleton").write_bytes(b"x")
-    assert fetch(tmp_path / "in", tmp_path / "out").splitlines()[1].startswith(NAMES[0])
-
-
-def test_a_part_is_called_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fetch(write_zip(tmp_path / "a.zip", FILES), tmp_path / "out")
-    said = capsys.readouterr().err
-    assert "a part: 3 of 56,880 samples" in said
-    assert "subjects absent: 3-39; cameras absent: none; classes absent: 2-49, 51-59" in said
-    assert ntu.LICENCE in said
-
-
-def test_the_full_archive_is_called_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record = fetch(write_zip(tmp_path / "a.zip", dict.fromkeys(all_names(), b"")), tmp_path / "out")
-    assert len(record.splitlines()) == 56_881
-    assert "ntu: complete: 56,880 samples" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("source", ["", "nowhere", "empty"])
-def test_a_missing_archive_is_one_clear_error(tmp_path: Path, source: str) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(RawDataMissing) as caught:
-        ntu.fetch(tmp_path / "out", NtuDownload(source=source and str(tmp_path / source)))
-    for words in (
-        "https://rose1.ntu.edu.sg/dataset/actionRecognition",
-        "nturgbd_skeletons_s001_to_s017.zip",
-        "NTU_SOURCE=",
-        "download.ntu.source",
-        source,
-    ):
-        assert words in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("S018C001P001R001A001", "setup 18, expected 1 to 17"),
-        ("S001C004P001R001A001", "camera 4"),
-        ("S001C001P041R001A001", "subject 41"),
-        ("S001C001P001R003A001", "replication 3"),
-        ("S001C001P001R001A061", "action 61"),
-        ("S000C001P001R001A001", "setup 0"),
-        ("S001C001P001R001", "expected a name such as"),
-        ("s001c001p001r001a001", "expected a name such as"),
-    ],
-)
-def test_files_of_other_data_sets_are_refused(tmp_path: Path, name: str, words: str) -> None:
-    source = write_zip(tmp_path / "a.zip", {**FILES, name: b""})
-    with pytest.raises(ArchiveMismatch, match=words) as caught:
-        ntu.fetch(tmp_path / "out", NtuDownload(source=str(source)))
-    assert "1 of 4 files" in str(caught.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_name_twice_is_refused(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "in", FILES)
-    (folder / f"{NAMES[0]}.skeleton").write_bytes(b"other")
-    with pytest.raises(ArchiveMismatch, match=f"{NAMES[0]}.skeleton is there twice"):
-        ntu.fetch(tmp_path / "out", NtuDownload(source=str(folder)))
-
-
-def test_archives_without_skeletons_or_cut_short_are_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
-        archive.writestr("readme.txt", "no skeletons")
-    whole = write_zip(tmp_path / "a.zip", FILES).read_bytes()
-    (tmp_path / "c.zip").write_bytes(whole[: len(whole) // 2])
-    for name, words in (("b.zip", "no .skeleton file in it"), ("c.zip", "not a complete zip archive")):
-        with pytest.raises(ArchiveMismatch, match=words):
-            ntu.fetch(tmp_path / "out", NtuDownload(source=str(tmp_path / name)))
-
-
-def test_what_macos_adds_to_a_zip_is_passed_over(tmp_path: Path) -> None:
-    source = write_zip(tmp_path / "a.zip", FILES)
-    with zipfile.ZipFile(source, "a") as archive:
-        archive.writestr(f"__MACOSX/._{NAMES[0]}.skeleton", "resource fork")
-    assert len(fetch(source, tmp_path / "out").splitlines()) == 4
-
 
 # --- normalize --------------------------------------------------------------------------------------------------------------
 
@@ -405,36 +252,6 @@ def test_an_error_in_a_process_arrives_whole(make: Callable[..., Path], monkeypa
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def damage(source: Path) -> None:
-    """Change one byte inside the compressed text of the first member."""
-    data = bytearray(source.read_bytes())
-    data[200] ^= 0xFF
-    source.write_bytes(data)
-
-
-@pytest.mark.parametrize("change", ["other text", "gone", "damaged"])
-@pytest.mark.parametrize("form", ["zip", "folder"])
-def test_files_that_changed_after_download_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize, form: str, change: str
-) -> None:
-    monkeypatch.chdir(ROOT)
-    source = write_zip(tmp_path / "a.zip", FILES) if form == "zip" else write_files(tmp_path / "in", FILES)
-    monkeypatch.setenv("NTU_SOURCE", str(source))
-    fetch(source, tmp_path / "raw")
-    first = next(iter(FILES))
-    if form == "zip":
-        other = {**FILES, first: FILES[first].replace(b"2", b"3")} if change == "other text" else {n: FILES[n] for n in NAMES[1:]}
-        damage(source) if change == "damaged" else write_zip(source, other)
-    elif change == "gone":
-        (source / "0" / f"{first}.skeleton").unlink()
-    else:
-        path = source / "0" / f"{first}.skeleton"
-        path.write_bytes(path.read_bytes()[::-1] if change == "damaged" else b"1\r\n0\r\n")
-    with pytest.raises(ArchiveMismatch, match=f"{first}.skeleton"):
-        ntu.normalize(tmp_path / "raw" / "ntu", tmp_path / "store", section, 0)
-    assert list((tmp_path / "store").iterdir()) == []
-
-
 def test_a_zip_among_the_raw_files_comes_before_the_users_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
@@ -455,19 +272,6 @@ def test_a_missing_record_is_an_error_only_for_the_users_archive(
     write_zip(tmp_path / "raw" / "synthetic.zip", FILES)
     ntu.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
     assert len(Store(tmp_path / "store")) == 3
-
-
-@pytest.mark.parametrize("text", ["", "name\n", "a,b,c\n1,2,3\n", "name,size,crc32\nS001C001P001R001A001.skeleton,many,0\n"])
-def test_a_damaged_record_is_an_error(tmp_path: Path, text: str) -> None:
-    (tmp_path / "members.csv").write_text(text)
-    with pytest.raises(RawDataMissing, match="no record of the raw files"):
-        ntu_archive.read_record(tmp_path / "members.csv")
-
-
-def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    members = [Member(NAMES[0], 12, 0), Member(NAMES[1], 10**9, 0xFFFFFFFF)]
-    ntu_archive.write_record(tmp_path / "members.csv", members)
-    assert ntu_archive.read_record(tmp_path / "members.csv") == members
 
 
 class Counting(Executor):

@@ -81,8 +81,8 @@ NTU = Layout(
     ),
     shortest=20,
     longest=36,
-    evidence=Evidence((10, 14), (0.4, 0.7)),  # right wrist and left ankle of the first body
-    gestures=((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0)),
+    evidence=Evidence((9, 10, 13, 14), (0.4, 0.7)),  # right elbow and wrist, left knee and ankle of the first body
+    gestures=((1, 1, 1, 1), (1, 1, -1, -1), (-1, -1, 1, 1), (-1, -1, -1, -1), (1, 1, 1, 1), (-1, -1, -1, -1)),
 )
 
 
