@@ -42,8 +42,8 @@ SYNTHETIC = False
 PROTOCOLS: Mapping[str, tuple[str, str]] = {"sbu": ("sbu", "sbu")}
 NOTES = (
     "Before this pipeline existed, first trials on these data looked at test folds. They found that person A stands on the "
-    "right in nine sets, that the gate needs K alpha, and that an L1 penalty of 0.0005 on the summed weights does not train. What "
-    "follows from them is marked in the ledger with its reason; everything chosen since was chosen on validation parts.",
+    "right in nine sets, that the gate needs K alpha, and that an L1 penalty of 0.0005 on the summed weights does not train. "
+    "What follows from them is marked in the ledger with its reason; everything chosen since was chosen on validation parts.",
 )
 FORMATS: Mapping[str, Format] = {"sbu": cast(Format, sys.modules[__name__])}
 
