@@ -82,7 +82,7 @@ NTU = Layout(
     shortest=20,
     longest=36,
     evidence=Evidence((9, 10, 13, 14), (0.4, 0.7)),  # right elbow and wrist, left knee and ankle of the first body
-    gestures=((1, 1, 1, 1), (1, 1, -1, -1), (-1, -1, 1, 1), (-1, -1, -1, -1), (1, 1, 1, 1), (-1, -1, -1, -1)),
+    gestures=((1, 1, 1, 1), (1, 1, -1, -1), (-1, -1, 1, 1), (-1, -1, -1, -1), (1, 1, 0, 0), (-1, -1, 0, 0)),
 )
 
 
