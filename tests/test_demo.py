@@ -271,6 +271,16 @@ def test_two_person_actions_have_two_bodies_and_the_others_one(made: Made) -> No
         assert {len(frame) for frame in ids_of(parsed(made.texts[name]))} == {expected}, name
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_half_of_a_changed_track_is_short_enough_for_a_ghost(small: DemoDownload, seed: int) -> None:
+    section = small.model_copy(update={"seed": seed})
+    name = next(name for name, quirk in demo.ntu_quirks(section).items() if quirk == Quirk.CHANGED_ID)
+    text = dict(demo._ntu_members(section))[f"nturgb+d_skeletons/{name}.skeleton"]
+    halves = Counter(track for frame in ids_of(parsed(text)) for track in frame[:1])
+    assert len(halves) == 2
+    assert min(halves.values()) >= 12
+
+
 def test_track_ids_are_beyond_what_float64_tells_apart() -> None:
     assert float(demo_files.TRACK) == float(demo_files.CHANGED_TRACK)
     assert demo_files.TRACK != demo_files.CHANGED_TRACK

@@ -116,20 +116,31 @@ def ntu_quirks(section: DemoDownload) -> dict[str, Quirk]:
     free = [names[i] for i in motion.generator(section, Stream.QUIRKS).permutation(len(names))]
     chosen: dict[str, Quirk] = {}
     for quirk in Quirk:
-        fitting = [name for name in free if name not in chosen and _fits(quirk, int(name[-3:]))]
+        fitting = [name for name in free if name not in chosen and _fits(quirk, name, section)]
         chosen |= dict.fromkeys(fitting[:each], quirk)
     return chosen
 
 
-def _fits(quirk: Quirk, action: int) -> bool:
+def _fits(quirk: Quirk, name: str, section: DemoDownload) -> bool:
+    """Whether a recording has the bodies, and the frames, that a quirk needs."""
+    _, subject, replication, action = _numbers(name)
+    if quirk == Quirk.CHANGED_ID:
+        rng = motion.generator(section, Stream.NTU, subject, replication, action)
+        return motion.length_of(rng, motion.NTU) >= files.CHANGED_ID_FRAMES
     return action in (NTU_TWO_BODIES if quirk in TWO_BODIES else NTU_ONE_BODY if quirk in ONE_BODY else NTU_ACTIONS)
+
+
+def _numbers(name: str) -> tuple[int, int, int, int]:
+    """Camera, subject, replication and action in a sample name."""
+    camera, subject, replication, action = (int(name[i : i + 3]) for i in (5, 9, 13, 17))
+    return camera, subject, replication, action
 
 
 def _ntu_members(section: DemoDownload) -> Iterator[tuple[str, bytes]]:
     """Member names and texts of all NTU files."""
     quirks = ntu_quirks(section)
     for name in ntu_names(section):
-        camera, subject, replication, action = (int(name[i : i + 3]) for i in (5, 9, 13, 17))
+        camera, subject, replication, action = _numbers(name)
         scene = _ntu_scene(subject, replication, action, section)
         sensor = motion.generator(section, Stream.SENSOR, camera, subject, replication, action)
         yaw = NTU_YAW[camera]

@@ -41,6 +41,7 @@ class Quirk(StrEnum):
 
 GHOST_FRAMES, EMPTY_FRAMES, HOLE_FRAMES, NAN_FRAMES = 7, 4, 5, 6
 NAN_JOINT, TINY = 15, 5.861595e-06  # the left foot; metres
+CHANGED_ID_FRAMES = 24  # the least for a changed id: each half is too long to be taken for a ghost
 TWO_BODIES = frozenset({Quirk.HOLE})
 ONE_BODY = frozenset({Quirk.GHOST, Quirk.FURNITURE})
 

@@ -96,9 +96,14 @@ def size_of(subject: int, section: DemoDownload) -> float:
     return float(generator(section, Stream.SIZE, subject).uniform(0.95, 1.05))
 
 
+def length_of(rng: np.random.Generator, layout: Layout) -> int:
+    """Frames of a recording; the first thing drawn from its generator."""
+    return int(rng.integers(layout.shortest, layout.longest + 1))
+
+
 def clip(rng: np.random.Generator, layout: Layout, label: int, people: Sequence[Person], section: DemoDownload) -> Coordinates:
     """A recording `[T, M, J, 3]` in metres about the scene's middle, y up; the first person is the first body."""
-    length = int(rng.integers(layout.shortest, layout.longest + 1))
+    length = length_of(rng, layout)
     gates = len(people) * len(layout.pose)
     motion = drift(rng, length, gates, section.noise_m)
     add_distractors(rng, motion, layout, section.distractor_m)
