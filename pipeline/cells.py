@@ -1,14 +1,14 @@
-"""One cell of the grid, (protocol, method): where its files are, who it is, and its training runs.
+"""One cell of the grid, (protocol, recipe, method), found by its name: its files, who it is, and its training runs.
 
-| file, under `data/`                                        | written by | content                                        |
-|------------------------------------------------------------|------------|------------------------------------------------|
-| `skeletons/<dataset>/<store>/`                             | normalize  | the store                                      |
-| `splits/<dataset>/<protocol>.csv`                          | split      | `fold,name,part`                               |
-| `runs/<dataset>/<protocol>/<method>/<stage>/`              | the stage  | `weights/fold-F-seed-S/model.pt`               |
-| `runs/.../pretrain/history.csv`                            | pretrain   | a row a run and epoch                          |
-| `results/<dataset>/<protocol>/<method>/history.csv`        | finetune   | the same, of both stages                       |
-| `results/<dataset>/<protocol>/<method>/run.json`           | finetune   | parameters, data and code that made these runs |
-| `results/<dataset>/<protocol>/<method>/evaluate/`          | evaluate   | predictions, mean attention, accuracy          |
+| file, under `data/`                                | written by | content                                        |
+|----------------------------------------------------|------------|------------------------------------------------|
+| `skeletons/<dataset>/<store>/`                     | normalize  | the store                                      |
+| `splits/<dataset>/<protocol>.csv`                  | split      | `fold,name,part`                               |
+| `runs/<dataset>/<cell>/<stage>/`                   | the stage  | `weights/fold-F-seed-S/model.pt`               |
+| `runs/.../pretrain/history.csv`                    | pretrain   | a row a run and epoch                          |
+| `results/<dataset>/<cell>/history.csv`             | finetune   | the same, of both stages                       |
+| `results/<dataset>/<cell>/run.json`                | finetune   | parameters, data and code that made these runs |
+| `results/<dataset>/<cell>/evaluate/`               | evaluate   | predictions, mean attention, accuracy          |
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Cell:
     protocol: str
     method: str
     recipe: str
+    seeds: tuple[int, ...]
     params: Params
 
     @property
@@ -58,11 +59,11 @@ class Cell:
     @property
     def results(self) -> Path:
         """What the report reads: small tables."""
-        return DATA / "results" / self.dataset / self.protocol / self.method
+        return DATA / "results" / self.dataset / self.name
 
     def runs(self, stage: str) -> Path:
         """What training keeps: weights."""
-        return DATA / "runs" / self.dataset / self.protocol / self.method / stage
+        return DATA / "runs" / self.dataset / self.name / stage
 
     def weights(self, stage: str, fold: int, seed: int) -> Path:
         """Folder of a run's `model.pt`."""
@@ -74,13 +75,14 @@ class Cell:
 
     def each(self) -> list[tuple[int, int]]:
         """(fold, seed) of every run, in order."""
-        return [(fold, seed) for fold in self.folds() for seed in self.params.seeds[self.dataset]]
+        return [(fold, seed) for fold in self.folds() for seed in self.seeds]
 
 
 def load(name: str) -> Cell:
     """The cell of this name; `ParamsError` where `params.yaml` does not use it."""
     entry, params = parameters.for_cell(parameters.load(), name)
-    return Cell(name, entry.dataset, entry.store, entry.protocol, entry.method, entry.recipe, params)
+    seeds = tuple(params.seeds[entry.seeds])
+    return Cell(name, entry.dataset, entry.store, entry.protocol, entry.method, entry.recipe, seeds, params)
 
 
 def identity(cell: Cell, stage: str) -> dict[str, Any]:

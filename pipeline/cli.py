@@ -72,7 +72,7 @@ def split(dataset: str) -> None:
 @main.command()
 @click.argument("cell")
 def pretrain(cell: str) -> None:
-    """Train the attention networks of a cell (protocol and method), steps 2 to 7 of Algorithm 1."""
+    """Train the attention networks of a cell (protocol, recipe, method), steps 2 to 7 of Algorithm 1."""
     _run("pretrain", cell)
 
 
@@ -98,12 +98,12 @@ def report(dataset: str) -> None:
 
 
 @main.command()
-@click.argument("datasets", nargs=-1, required=True)
-def use(datasets: tuple[str, ...]) -> None:
-    """Choose the data sets that `dvc repro` runs: rewrites the `use:` line of params.yaml."""
-    from pipeline import params  # noqa: PLC0415
+@click.argument("groups", nargs=-1, required=True)
+def use(groups: tuple[str, ...]) -> None:
+    """Choose the groups of cells that `dvc repro` runs: rewrites the `use:` line of params.yaml."""
+    from pipeline import use as line  # noqa: PLC0415
 
-    click.echo(f"params.yaml: {params.switch(list(datasets))}")
+    click.echo(f"params.yaml: {line.switch(list(groups))}")
 
 
 @main.command()
@@ -154,7 +154,9 @@ def where() -> None:
         if not (folder / "metrics.json").exists():
             click.echo(f"{dataset}: no report yet; run `dvc repro`")
             continue
-        for protocol, methods in json.loads((folder / "metrics.json").read_text()).items():
-            ours = ", ".join(f"{m} {r['accuracy']['mean']:.1f} %" for m, r in methods.items() if r.get("accuracy"))
-            click.echo(f"{protocol}{' (synthetic)' if protocol.startswith('demo') else ''}: {ours}")
+        for protocol, recipes in json.loads((folder / "metrics.json").read_text()).items():
+            synthetic = " (synthetic)" if protocol.startswith("demo") else ""
+            for recipe, methods in recipes.items():
+                ours = ", ".join(f"{m} {r['accuracy']['mean']:.1f} %" for m, r in methods.items() if r.get("accuracy"))
+                click.echo(f"{protocol}{synthetic}, {recipe}: {ours}")
         click.echo(f"report: {folder / 'report.html'}")

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import grid
 from pipeline.errors import ParamsError
 
 FILE = Path("params.yaml")
@@ -90,11 +91,15 @@ class NtuNormalize(Section):
 
 
 class Normalize(Section):
-    """Stage `normalize`."""
+    """Stage `normalize`: a section a raw format, and `variants`: data set -> store -> what it changes in its format's section.
+
+    A variant is named `<raw format>-<what differs>`.
+    """
 
     allow_malformed: Count
     sbu: SbuNormalize
     ntu: NtuNormalize
+    variants: dict[str, dict[str, dict[str, Any]]]
 
 
 class Split(Section):
@@ -201,13 +206,19 @@ class Method(Section):
 
 
 class Cell(Section):
-    """One (protocol, method) of the grid: DVC's unit of work."""
+    """One (protocol, recipe, method) of the grid: DVC's unit of work.
+
+    `seeds` is a key of the section `seeds`. `switch_of` names the cell that this one differs from in one thing; the report
+    shows such a cell beside that one alone.
+    """
 
     dataset: str
     store: str
     protocol: str
     method: str
     recipe: str
+    seeds: str
+    switch_of: str = ""
 
 
 class Use(Section):
@@ -238,7 +249,12 @@ class Params(Section):
     report: Report
 
 
-def _read(path: Path) -> dict[str, Any]:
+FORMATS = tuple(name for name in Normalize.model_fields if name not in ("allow_malformed", "variants"))
+_S = TypeVar("_S", bound=Section)
+
+
+def read(path: Path = FILE) -> dict[str, Any]:
+    """The file as it stands; `ParamsError` where it has no sections."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
@@ -250,30 +266,43 @@ def _read(path: Path) -> dict[str, Any]:
 
 def build(document: Mapping[str, Any], where: str = str(FILE)) -> Params:
     """Check a document and return it typed; raises `ParamsError` with every wrong key, its value and what was expected."""
-    try:
-        params = Params.model_validate(document)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r:.60})" for e in error.errors()]
-        raise ParamsError("\n".join([f"{where}: {len(lines)} value(s) cannot be used:", *lines])) from error
-    _check_use(params, where)
+    params = _validated(Params, document, where)
+    for dataset, stores in params.normalize.variants.items():
+        for store in stores:
+            section_of(params.normalize, dataset, store, where)
+    grid.check(params, FORMATS, where)
     return params
 
 
-def _check_use(params: Params, where: str) -> None:
-    for name, cell in params.use.cells.items():
-        for value, allowed, key in (
-            (cell.dataset, params.use.datasets, "dataset"),
-            (cell.method, params.methods, "method"),
-            (cell.recipe, params.recipes, "recipe"),
-            (cell.dataset, params.seeds, "seeds"),
-        ):
-            if value not in allowed:
-                raise ParamsError(f"{where}: use.cells.{name}: {key} {value!r} is none of {', '.join(allowed)}")
+def _validated(model: type[_S], document: object, where: str) -> _S:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r:.60})" for e in error.errors()]
+        raise ParamsError("\n".join([f"{where}: {len(lines)} value(s) cannot be used:", *lines])) from error
+
+
+def raw_format(section: Normalize, dataset: str, store: str) -> str:
+    """The raw format that a store is made from: that of its name, or the first part of a variant's name."""
+    return store.partition("-")[0] if store in section.variants.get(dataset, {}) else store
+
+
+def section_of(section: Normalize, dataset: str, store: str, where: str = str(FILE)) -> Section:
+    """What a store is made with: its raw format's section, and for a variant its changes laid over it.
+
+    Raises `ParamsError` where a variant's name begins with no raw format, or a change is impossible.
+    """
+    form, key = raw_format(section, dataset, store), f"normalize.variants.{dataset}.{store}"
+    if form not in FORMATS:
+        raise ParamsError(f"{where}: {key}: expected a name that begins with a raw format: {'-, '.join(FORMATS)}-")
+    plain: Section = getattr(section, form)
+    changes = section.variants.get(dataset, {}).get(store)
+    return _validated(type(plain), overlay(plain.model_dump(), changes, key), f"{where}: {key}") if changes else plain
 
 
 def load(path: Path = FILE) -> Params:
     """Read and check `params.yaml`; the environment's `SBU_SOURCE` and `NTU_SOURCE` come before its `source` keys."""
-    document = _read(path)
+    document = read(path)
     for name in ("sbu", "ntu"):
         if source := os.environ.get(f"{name.upper()}_SOURCE"):
             document["download"][name]["source"] = source
@@ -322,17 +351,3 @@ def provenance(path: Path = FILE) -> list[tuple[str, str, str, str]]:
         if match["tag"]:
             rows.append((".".join(parents), match["value"].strip(), match["tag"], match["reason"].strip()))
     return rows
-
-
-def switch(datasets: list[str], path: Path = FILE) -> str:
-    """Rewrite the `use:` line of the file for these data sets and return it; nothing else in the file changes."""
-    known = list(_read(path)["cells"])
-    if unknown := sorted(set(datasets) - set(known)) or (not datasets and ["(none)"]):
-        raise ParamsError(f"{path}: no cells for data set {', '.join(unknown)}; there are {', '.join(known)}")
-    aliases = ", ".join(f"*{name}" for name in datasets)
-    line = f"use: {{datasets: [{', '.join(datasets)}], cells: {{<<: [{aliases}]}}}}"
-    text, count = re.subn(r"(?m)^use:.*$", lambda _: line, path.read_text())
-    if count != 1:
-        raise ParamsError(f"{path}: expected one line that starts with 'use:', found {count}")
-    path.write_text(text)
-    return line

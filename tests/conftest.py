@@ -87,7 +87,7 @@ def small_project(small_store: tuple[Path, Path], tmp_path: Path, monkeypatch: p
         "evaluate": {"time_bins": 4},
     }
     document = parameters.overlay(document, small, "test")
-    common = {"dataset": "demo", "store": "sbu", "protocol": "p", "recipe": "base"}
+    common = {"dataset": "demo", "store": "sbu", "protocol": "p", "recipe": "paper", "seeds": "demo"}
     document["use"] = {"datasets": ["demo"], "cells": {f"p-{m}": {**common, "method": m} for m in document["methods"]}}
     document["seeds"]["demo"] = [1, 2]
     folder = project / "data" / "skeletons" / "demo"

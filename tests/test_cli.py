@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -69,9 +70,19 @@ def test_wrong_parameter(project: Path) -> None:
 
 
 def test_use_says_what_it_wrote(project: Path) -> None:
-    run = pipeline(project, "use", "sbu")
-    assert (run.returncode, run.stdout) == (0, "params.yaml: use: {datasets: [sbu], cells: {<<: [*sbu]}}\n")
+    run = pipeline(project, "use", "sbu", "sbu-switches")
+    assert (run.returncode, run.stdout) == (0, "params.yaml: use: {datasets: [sbu], cells: {<<: [*sbu, *sbu-switches]}}\n")
     assert "kinetics" in refused(pipeline(project, "use", "kinetics"))
+
+
+def test_where_says_what_the_reports_found(project: Path) -> None:
+    assert pipeline(project, "where").stdout == "demo: no report yet; run `dvc repro`\n"
+    (project / "reports" / "demo").mkdir(parents=True)
+    found = {"demo-sbu": {"demo": {"lstm": {"accuracy": {"mean": 96.62}}}, "switches": {"x": {"accuracy": {"mean": 50.0}}}}}
+    (project / "reports" / "demo" / "metrics.json").write_text(json.dumps(found))
+    lines = pipeline(project, "where").stdout.splitlines()
+    assert lines[:2] == ["demo-sbu (synthetic), demo: lstm 96.6 %", "demo-sbu (synthetic), switches: x 50.0 %"]
+    assert lines[2:] == ["report: reports/demo/report.html"]
 
 
 def test_tracking_that_cannot_be(project: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.stages import evaluate, finetune, pretrain
 
-FOLDER = Path("data/results/demo/p/sta-lstm/evaluate")
+FOLDER = Path("data/results/demo/p-sta-lstm/evaluate")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_mean_attention(evaluated: Path) -> None:
 def test_a_method_without_attention_has_empty_tables(small_project: Path) -> None:
     for stage in (pretrain, finetune, evaluate):
         stage.main("p-lstm")
-    folder = FOLDER.parent.parent / "lstm" / "evaluate"
+    folder = FOLDER.parent.parent / "p-lstm" / "evaluate"
     assert (folder / "alpha.csv").read_text() == "label,bin,joint,weight,clips\n"
     assert (folder / "beta.csv").read_text() == "label,bin,weight,clips\n"
 

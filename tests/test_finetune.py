@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import ResultsMissing
 from pipeline.stages import finetune, pretrain
 
-RESULTS, RUNS = Path("data/results/demo/p"), Path("data/runs/demo/p")
+RESULTS, RUNS = Path("data/results/demo"), Path("data/runs/demo")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def trained(small_project: Path) -> Path:
 
 
 def test_the_history_runs_through_both_stages(trained: Path) -> None:
-    history = pd.read_csv(RESULTS / "ta-lstm" / "history.csv")
+    history = pd.read_csv(RESULTS / "p-ta-lstm" / "history.csv")
     run = history[(history["fold"] == 2) & (history["seed"] == 1)]
     assert run[["stage", "phase", "step"]].to_numpy().tolist() == [
         ["pretrain", "temporal-1-layer", 1],
@@ -35,16 +35,16 @@ def test_the_history_runs_through_both_stages(trained: Path) -> None:
 
 def test_training_starts_from_the_pretrained_attention(trained: Path) -> None:
     place = Path("weights/fold-1-seed-2/model.pt")
-    before = torch.load(RUNS / "ta-lstm" / "pretrain" / place, weights_only=True)
-    after = torch.load(RUNS / "ta-lstm" / "finetune" / place, weights_only=True)
+    before = torch.load(RUNS / "p-ta-lstm" / "pretrain" / place, weights_only=True)
+    after = torch.load(RUNS / "p-ta-lstm" / "finetune" / place, weights_only=True)
     assert {k.split(".")[0] for k in after} == {"main", "temporal"}
     moved = (before["temporal.lstm.weight_hh_l0"] - after["temporal.lstm.weight_hh_l0"]).abs().max()
     assert 0 < moved < 0.1, "trained a little further, not drawn anew"
 
 
 def test_the_run_says_what_it_was_made_from(trained: Path) -> None:
-    document = json.loads((RESULTS / "ta-lstm" / "run.json").read_text())
-    assert document["stage"] == "finetune@p-ta-lstm" and document["recipe"] == "base"
+    document = json.loads((RESULTS / "p-ta-lstm" / "run.json").read_text())
+    assert document["stage"] == "finetune@p-ta-lstm" and document["recipe"] == "paper"
     assert document["params"]["model.hidden"] == 8 and document["params"]["methods.spatial"] is False
     assert document["runs"] == [{"fold": f, "seed": s} for f in (1, 2) for s in (1, 2)]
     assert set(document["fingerprint"]) == {"pretrain", "finetune"}

@@ -16,7 +16,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"stages"},
-    {"cells", "report", "tracking"},
+    {"cells", "report", "tracking", "use"},
     {"runs"},
     {"training"},
     {"methods"},
@@ -24,6 +24,7 @@ LAYERS = [
     {"skeletons", "summaries"},
     {"statistics"},
     {"params"},
+    {"grid"},
     {"errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
@@ -81,7 +82,7 @@ def test_mlflow_is_for_tracking_alone() -> None:
 
 def test_report_reads_results_only() -> None:
     reached = {part(other) for name, module in GRAPH.items() if part(name) == "report" for other in module.inside}
-    assert reached <= {"report", "datasets", "errors", "params", "skeletons", "statistics", "summaries"}
+    assert reached <= {"report", "datasets", "errors", "grid", "params", "skeletons", "statistics", "summaries"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["track", "--help"], ["pretrain", "--help"]])

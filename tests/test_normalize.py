@@ -11,9 +11,10 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.datasets import ntu
-from pipeline.errors import MalformedSkeleton, RawDataMissing, TooManyMalformed
+from pipeline.errors import MalformedSkeleton, ParamsError, RawDataMissing, TooManyMalformed
 from pipeline.params import NtuNormalize, SbuNormalize
 from pipeline.skeletons import Meta, Sample, Store, Writer
 from pipeline.stages import download, normalize, split
@@ -36,8 +37,10 @@ class Format:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, type, int]] = []
+        self.sections: list[object] = []
 
     def normalize(self, raw: Path, target: Path, section: object, allow_malformed: int) -> None:
+        self.sections.append(section)
         self.calls.append((raw.as_posix(), target.name, type(section), allow_malformed))
         with Writer(target, META) as writer:
             for path in sorted(raw.iterdir()):
@@ -69,6 +72,31 @@ def test_every_format_is_read_with_its_own_section(toys: Format) -> None:
     assert values() == [1.5, 2.5]
     assert toys.calls == [("data/raw/toys/sbu", "sbu", SbuNormalize, 0), ("data/raw/toys/ntu", "ntu", NtuNormalize, 0)]
     assert [path.name for path in Path("data/skeletons").iterdir()] == ["toys"]
+
+
+def vary(project: Path, variants: dict[str, object]) -> None:
+    document = yaml.safe_load((project / "params.yaml").read_text())
+    document["normalize"]["variants"] = variants
+    (project / "params.yaml").write_text(yaml.safe_dump(document))
+
+
+def test_variants_of_the_data_set_stand_beside_its_stores(project: Path, toys: Format) -> None:
+    vary(project, {"toys": {"sbu-file-order": {"order": "file"}}, "sbu": {"sbu-unsmoothed": {"smooth": "none"}}})
+    normalize.main("toys")
+    folder = Path("data/skeletons/toys")
+    assert sorted(path.name for path in folder.iterdir()) == ["ntu", "sbu", "sbu-file-order"]
+    assert toys.calls[2] == ("data/raw/toys/sbu", "sbu-file-order", SbuNormalize, 0)
+    assert [section.order for section in toys.sections if isinstance(section, SbuNormalize)] == ["left_first", "file"]
+    plain, variant = (Store(folder / name).index["name"].tolist() for name in ("sbu", "sbu-file-order"))
+    assert plain == variant  # so the splits of the plain store serve
+
+
+def test_variant_of_a_raw_format_that_the_data_set_lacks(project: Path, toys: Format) -> None:
+    vary(project, {"toys": {"ntu-file-order": {"order": "file"}}})
+    del vars(sys.modules["pipeline.datasets.toys"])["FORMATS"]["ntu"]
+    with pytest.raises(ParamsError, match=r"variants\.toys\.ntu-file-order: toys has raw formats sbu"):
+        normalize.main("toys")
+    assert not list(Path("data/skeletons").glob("*"))
 
 
 def test_what_was_there_is_replaced(toys: Format) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import params
+from pipeline import params, use
 from pipeline.errors import ParamsError
 from tests.conftest import ROOT
 
@@ -55,7 +55,7 @@ def test_the_projects_own_file_is_accepted(document: dict[str, Any]) -> None:
         ("surprise", {}, "Extra inputs are not permitted"),
         ("normalize.sbu.surprise", 1, "Extra inputs are not permitted"),
         ("methods.lstm.surprise", True, "Extra inputs are not permitted"),
-        ("cells.sbu.sbu-lstm.surprise", 1, "Extra inputs are not permitted"),
+        ("cells.sbu.sbu-paper-lstm.surprise", 1, "Extra inputs are not permitted"),
         ("model.hidden", "100", "valid integer"),
         ("model.hidden", 10.5, "valid integer"),
         ("model.hidden", True, "valid integer"),
@@ -106,11 +106,63 @@ def test_all_mistakes_are_named_at_once(document: dict[str, Any]) -> None:
         ("dataset", "sbu", "dataset 'sbu' is none of demo"),
         ("method", "gru", "method 'gru' is none of lstm, "),
         ("recipe", "fast", "recipe 'fast' is none of "),
+        ("seeds", "many", "seeds 'many' is none of demo, sbu, "),
+        ("store", "sbu-file-order", "store 'sbu-file-order' is none of sbu, ntu"),  # a variant of another data set
+        ("switch_of", "y", "switch_of 'y' is not in use; use the group of that cell too"),
     ],
 )
 def test_cell_that_refers_to_nothing_is_named(document: dict[str, Any], key: str, value: str, message: str) -> None:
     put(document, "use", {"datasets": ["demo"], "cells": {"x": document["cells"]["demo"]["demo-sbu-lstm"] | {key: value}}})
     with pytest.raises(ParamsError, match=re.escape(f"use.cells.x: {message}")):
+        params.build(document)
+
+
+def in_use(document: dict[str, Any], **changes: dict[str, object]) -> dict[str, Any]:
+    """The SBU's cells and switches in use; keyword arguments are cells, with `_` for `-`, and what to change in them."""
+    cells = {**document["cells"]["sbu"], **document["cells"]["sbu-switches"]}
+    for name, change in changes.items():
+        key = name.replace("_", "-")
+        cells[key] = {**cells.get(key, cells["sbu-paper-lstm"]), **change}
+    return put(document, "use", {"datasets": ["sbu"], "cells": cells})
+
+
+def test_switches_of_the_project_can_be_compared(document: dict[str, Any]) -> None:
+    found = params.build(in_use(document)).use.cells
+    assert {cell.switch_of for cell in found.values()} == {"", "sbu-paper-sta-lstm"}
+
+
+def test_switch_of_a_switch_or_of_another_protocol_is_refused(document: dict[str, Any]) -> None:
+    refused = "expected a cell of sbu that is no switch itself"
+    with pytest.raises(ParamsError, match=refused):
+        params.build(in_use(document, x={"switch_of": "sbu-paper-plain-alpha-sta-lstm"}))
+    with pytest.raises(ParamsError, match=r"expected a cell of other that is no switch"):
+        params.build(in_use(document, x={"switch_of": "sbu-paper-sta-lstm", "protocol": "other"}))
+
+
+def test_cell_that_stands_there_twice_is_named(document: dict[str, Any]) -> None:
+    with pytest.raises(ParamsError, match=r"use\.cells\.x: protocol, recipe and method are those of sbu-paper-lstm; set"):
+        params.build(in_use(document, x={"store": "sbu-file-order"}))
+
+
+def test_variant_has_its_changes_laid_over_its_raw_format(document: dict[str, Any]) -> None:
+    section = params.build(document).normalize
+    changed = params.section_of(section, "sbu", "sbu-file-order")
+    assert changed == section.sbu.model_copy(update={"order": "file"})
+    assert params.section_of(section, "sbu", "sbu") == params.section_of(section, "demo", "sbu") == section.sbu
+    assert [params.raw_format(section, "sbu", name) for name in ("sbu", "sbu-file-order", "ntu")] == ["sbu", "sbu", "ntu"]
+
+
+@pytest.mark.parametrize(
+    ("store", "changes", "message"),
+    [
+        ("kinect-raw", {"order": "file"}, r"variants\.sbu\.kinect-raw: expected a name that begins with .*: sbu-, ntu-"),
+        ("sbu-raw", {"ordre": "file"}, r"variants\.sbu\.sbu-raw\.ordre: there is no such parameter"),
+        ("sbu-raw", {"order": "none"}, r"variants\.sbu\.sbu-raw: 1 value\(s\)(.|\n)*order: .*'left_first' or 'file'"),
+    ],
+)
+def test_impossible_variant_is_named(document: dict[str, Any], store: str, changes: dict[str, object], message: str) -> None:
+    document["normalize"]["variants"]["sbu"][store] = changes
+    with pytest.raises(ParamsError, match=message):
         params.build(document)
 
 
@@ -171,11 +223,11 @@ def test_method_without_regularisers_has_no_lambdas(document: dict[str, Any]) ->
     put(document, "use", {"datasets": ["sbu"], "cells": document["cells"]["sbu"]})
     whole = params.build(document)
     lambdas = {}
-    for name in ("sbu-sta-lstm", "sbu-sta-lstm-noreg"):
+    for name in ("sbu-paper-sta-lstm", "sbu-paper-sta-lstm-noreg"):
         _, found = params.for_cell(whole, name)
         lambdas[name] = (found.objective.lambda1, found.objective.lambda2, found.objective.lambda3)
-    assert lambdas["sbu-sta-lstm-noreg"] == (0.0, 0.0, 0.0)
-    assert min(lambdas["sbu-sta-lstm"]) > 0
+    assert lambdas["sbu-paper-sta-lstm-noreg"] == (0.0, 0.0, 0.0)
+    assert min(lambdas["sbu-paper-sta-lstm"]) > 0
 
 
 def test_unknown_cell_is_answered_with_those_that_are(document: dict[str, Any]) -> None:
@@ -184,42 +236,54 @@ def test_unknown_cell_is_answered_with_those_that_are(document: dict[str, Any]) 
 
 
 def test_switch_rewrites_one_line_and_back(copy: Path) -> None:
-    params.switch(["demo"], copy)
+    use.switch(["demo"], copy)
     before = copy.read_text()
-    line = params.switch(["demo", "sbu"], copy)
+    line = use.switch(["demo", "sbu"], copy)
     assert line == "use: {datasets: [demo, sbu], cells: {<<: [*demo, *sbu]}}"
     changed = [d for d in difflib.ndiff(before.splitlines(), copy.read_text().splitlines()) if d[0] in "+-"]
     assert changed == ["- use: {datasets: [demo], cells: {<<: [*demo]}}", f"+ {line}"]
-    params.switch(["demo"], copy)
+    use.switch(["demo"], copy)
     assert copy.read_text() == before
 
 
-def test_switch_brings_the_cells_of_every_data_set(copy: Path, document: dict[str, Any]) -> None:
-    params.switch(["demo", "ntu"], copy)
+def test_switch_brings_the_cells_of_every_group_and_their_data_sets(copy: Path, document: dict[str, Any]) -> None:
+    line = use.switch(["demo-tuned", "ntu"], copy)
+    assert line == "use: {datasets: [demo, ntu], cells: {<<: [*demo-tuned, *ntu]}}"
     found = params.load(copy)
-    assert set(found.use.cells) == set(document["cells"]["demo"]) | set(document["cells"]["ntu"])
-    assert found.use.cells["ntu-cv-lstm"].protocol == "ntu-cv"
+    assert set(found.use.cells) == set(document["cells"]["demo-tuned"]) | set(document["cells"]["ntu"])
+    assert found.use.cells["ntu-cv-tuned-lstm"].protocol == "ntu-cv"
+    assert use.switch(["sbu", "sbu-switches"], copy) == "use: {datasets: [sbu], cells: {<<: [*sbu, *sbu-switches]}}"
+    assert params.load(copy).use.cells["sbu-paper-file-order-sta-lstm"].switch_of == "sbu-paper-sta-lstm"
 
 
 @pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), ([], r"\(none\)")])
 def test_switch_to_an_unknown_data_set_changes_nothing(copy: Path, names: list[str], shown: str) -> None:
     before = copy.read_text()
-    with pytest.raises(ParamsError, match=f"no cells for data set {shown}; there are demo, sbu, ntu"):
-        params.switch(names, copy)
+    with pytest.raises(ParamsError, match=f"no group of cells {shown}; there are demo, demo-tuned, sbu, "):
+        use.switch(names, copy)
     assert copy.read_text() == before
 
 
 def test_switch_needs_one_line_to_rewrite(copy: Path) -> None:
     copy.write_text(re.sub(r"(?m)^use:", "use :", copy.read_text()))
     with pytest.raises(ParamsError, match="expected one line that starts with 'use:', found 0"):
-        params.switch(["demo"], copy)
+        use.switch(["demo"], copy)
 
 
-def test_cells_are_named_by_protocol_and_method(document: dict[str, Any]) -> None:
-    cells = {name: cell for group in document["cells"].values() for name, cell in group.items()}
-    assert cells
-    assert {name: f"{cell['protocol']}-{cell['method']}" for name, cell in cells.items()} == {name: name for name in cells}
-    assert {cell["method"] for cell in cells.values()} == set(document["methods"])
+def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any]) -> None:
+    groups = document["cells"]
+    assert groups and sum(map(len, groups.values())) == len({name for group in groups.values() for name in group})
+    for group, cells in groups.items():
+        for name, cell in cells.items():
+            recipe = "" if group == "demo" else f"{cell['recipe']}-"
+            variant = "".join(f"{part}-" for part in cell["store"].split("-")[1:])
+            assert name == f"{cell['protocol']}-{recipe}{variant}{cell['method']}"
+    assert {cell["method"] for cell in groups["sbu"].values()} == set(document["methods"])
+
+
+def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
+    use.switch(list(document["cells"]), copy)
+    assert params.load(copy).use.datasets == ["demo", "sbu", "ntu"]
 
 
 def leaves(document: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -13,12 +13,12 @@ from pipeline import cells
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 
-RUNS = Path("data/runs/demo/p")
+RUNS = Path("data/runs/demo")
 
 
 def test_every_fold_and_seed_is_pretrained(small_project: Path) -> None:
     pretrain.main("p-sta-lstm")
-    folder = RUNS / "sta-lstm" / "pretrain"
+    folder = RUNS / "p-sta-lstm" / "pretrain"
     found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     weights = [f"weights/fold-{f}-seed-{s}/model.pt" for f in (1, 2) for s in (1, 2)]
     assert found == ["history.csv", *weights]
@@ -29,10 +29,10 @@ def test_every_fold_and_seed_is_pretrained(small_project: Path) -> None:
     assert not list(Path(".work").rglob("*.pt")), "checkpoints are removed once the outputs are written"
 
 
-@pytest.mark.parametrize("method", ["lstm", "sta-lstm-scratch"])
+@pytest.mark.parametrize("method", ["lstm", "lstm-noreg", "sta-lstm-scratch", "ta-lstm-scratch"])
 def test_methods_without_staged_training_leave_an_empty_history(small_project: Path, method: str) -> None:
     pretrain.main(f"p-{method}")
-    folder = RUNS / method / "pretrain"
+    folder = RUNS / f"p-{method}" / "pretrain"
     assert [p.name for p in folder.rglob("*")] == ["history.csv"]
     assert len(pd.read_csv(folder / "history.csv")) == 0
 

@@ -184,7 +184,7 @@ def test_seen_files_are_not_looked_at_again_until_they_change(project: Project) 
 @pytest.mark.parametrize("content", ["{", "[]", '{"runs": []}', '{"runs": [{"fold": 1}]}'])
 def test_damaged_cell_is_named_and_others_are_logged(project: Project, content: str) -> None:
     project.finish(1, 1, [(1, 1)])
-    damaged = project.root / "data" / "results" / "demo" / "broken" / "lstm"
+    damaged = project.root / "data" / "results" / "demo" / "broken-lstm"
     damaged.mkdir(parents=True)
     (damaged / "run.json").write_text(content)
     counts = project.sync()

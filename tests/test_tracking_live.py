@@ -34,7 +34,7 @@ def test_two_processes_on_a_new_database(project: Project, monkeypatch: pytest.M
     both = [pipeline(project.root, "track") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    assert sorted("added 1 experiment(s), 1 method(s), 2 run(s), 8 epoch(s)" in out for out, _ in outputs) == [False, True]
+    assert sorted("added 1 experiment(s), 1 cell(s), 2 run(s), 8 epoch(s)" in out for out, _ in outputs) == [False, True]
     parents, children = project.runs()
     assert (len(parents), len(children)) == (1, 2)
     assert not (project.root / "mlruns").exists()

@@ -21,7 +21,7 @@ class Project:
 
     def __init__(self, root: Path, protocol: str):
         self.root, self.protocol = root, protocol
-        self.results = root / "data" / "results" / "demo" / protocol / "sta-lstm"
+        self.results = root / "data" / "results" / "demo" / f"{protocol}-sta-lstm"
 
     def client(self) -> Any:
         return tracking.connect(self.root)

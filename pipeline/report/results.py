@@ -126,12 +126,12 @@ def _store(dataset: str, name: str, module: datasets.Dataset) -> StoreResult:
 
 def _cell(name: str, params: Params, protocol: ProtocolResult) -> CellResult:
     cell = params.use.cells[name]
-    folder = DATA / "results" / cell.dataset / cell.protocol / cell.method
+    folder = DATA / "results" / cell.dataset / name
     evaluate, finetune = f"evaluate@{name}", f"finetune@{name}"
     predictions, alpha, beta = (_table(folder / "evaluate" / f"{t}.csv", evaluate) for t in ("predictions", "alpha", "beta"))
     history, run = _table(folder / "history.csv", finetune), _run(folder / "run.json", finetune)
     _check_split(folder, run, cell.dataset, cell.protocol, finetune)
-    _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.dataset], evaluate)
+    _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.seeds], evaluate)
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
     return CellResult(name, cell.method, cell.recipe, params.methods[cell.method], predictions, history, alpha, beta, run)
 

@@ -1,24 +1,32 @@
-"""Stage `normalize`: raw files to skeleton stores, one a raw format, with every repair counted beside it."""
+"""Stage `normalize`: raw files to skeleton stores, one a raw format and one a variant, with every repair counted beside it."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from pipeline import datasets, params
+from pipeline import datasets
+from pipeline import params as parameters
+from pipeline.errors import ParamsError
 
 RAW, SKELETONS = Path("data/raw"), Path("data/skeletons")
 
 
 def main(dataset: str) -> None:
-    """Write `data/skeletons/<dataset>/<store>/` for each raw format of the data set; all of them or, on a failure, none."""
-    settings, module = params.load().normalize, datasets.load(dataset)
+    """Write `data/skeletons/<dataset>/<store>/` for each raw format and variant of the data set; on a failure none of them.
+
+    Raises `ParamsError` for a variant of a raw format that the data set does not have.
+    """
+    settings, module = parameters.load().normalize, datasets.load(dataset)
     target, partial = SKELETONS / dataset, SKELETONS / f"{dataset}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        for store, reader in module.FORMATS.items():
+        for store in [*module.FORMATS, *settings.variants.get(dataset, {})]:
+            raw, section = parameters.raw_format(settings, dataset, store), parameters.section_of(settings, dataset, store)
+            if raw not in module.FORMATS:
+                raise ParamsError(f"normalize.variants.{dataset}.{store}: {dataset} has raw formats {', '.join(module.FORMATS)}")
             (partial / store).mkdir(parents=True)
-            reader.normalize(RAW / dataset / store, partial / store, getattr(settings, store), settings.allow_malformed)
+            module.FORMATS[raw].normalize(RAW / dataset / raw, partial / store, section, settings.allow_malformed)
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
     finally:

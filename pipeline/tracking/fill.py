@@ -41,7 +41,7 @@ class Counts:
     def __str__(self) -> str:
         """In words, for the command line."""
         return (
-            f"{self.experiments} experiment(s), {self.parents} method(s), {self.children} run(s), "
+            f"{self.experiments} experiment(s), {self.parents} cell(s), {self.children} run(s), "
             f"{self.epochs} epoch(s), {self.accuracies} test accuracy value(s)"
         )
 
@@ -107,7 +107,7 @@ class Fill:
         runs = self.search(experiment, f"tags.fingerprint_pretrain = '{document.fingerprint['pretrain']}'")
         parent = choose([run for run in runs if PARENT not in run.data.tags], document.fingerprint)
         if parent is None:
-            parent = self.create(experiment, document.method, trained, self.origin(trained))
+            parent = self.create(experiment, document.cell, trained, self.origin(trained))
             self.counts.parents += 1
         else:
             self.complete(parent, trained)
@@ -173,7 +173,7 @@ class Fill:
         if known is None:
             origin = self.commit if trained.live else {k: v for k, v in parent.data.tags.items() if k in ORIGIN}
             tags = {PARENT: parent.info.run_id, "fold": str(fold), "seed": str(seed), **origin}
-            known = self.create(experiment, f"{trained.document.method} fold {fold} seed {seed}", trained, tags)
+            known = self.create(experiment, f"{trained.document.cell} fold {fold} seed {seed}", trained, tags)
             self.counts.children += 1
         else:
             self.complete(known, trained)

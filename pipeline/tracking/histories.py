@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-FINISHED, GROWING = "data/results/*/*/*/run.json", ".work/live/*/*/run.json"
+FINISHED, GROWING = "data/results/*/*/run.json", ".work/live/*/*/run.json"
 PLACE = ("fold", "seed", "stage", "phase", "epoch", "step")
 ABANDONED_S = 24 * 3600.0
 """A history that has not grown for this long is that of a training that was killed: no epoch takes a day."""
@@ -43,6 +43,11 @@ class Document:
     params: dict[str, Any]
     fingerprint: dict[str, str]
     runs: list[Run]
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell."""
+        return self.stage.partition("@")[2]
 
     @classmethod
     def read(cls, path: Path) -> Self:
