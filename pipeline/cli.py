@@ -143,6 +143,15 @@ def ui(port: int) -> None:
 
 
 @main.command()
+@click.argument("candidates", nargs=-1)
+def search(candidates: tuple[str, ...]) -> None:
+    """Search for a recipe by nested validation (params.yaml, section search); with names, score these candidates alone."""
+    from pipeline import search as nested  # noqa: PLC0415
+
+    nested.main(list(candidates))
+
+
+@main.command()
 def where() -> None:
     """Say where the reports of the data sets in use are, and their headline."""
     import json  # noqa: PLC0415

@@ -67,7 +67,8 @@ def config(phase: Phase, params: Params, meta: Meta) -> Config:
     """The network of a phase, for the skeletons that `meta` describes."""
     used = {part: part in phase.uses for part in BRANCHES}
     sizes = {"joints": len(meta.joints), "bodies": meta.bodies, "classes": len(meta.actions)}
-    return Config(**{**params.model.model_dump(), "layers": phase.layers, **used, **sizes})
+    switches = params.model.model_dump(exclude={"velocity"}) | {"channels": 6 if params.model.velocity else 3}
+    return Config(**{**switches, "layers": phase.layers, **used, **sizes})
 
 
 def penalties(params: Params) -> Penalties:

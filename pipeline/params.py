@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline import grid
 from pipeline.errors import ParamsError
@@ -116,12 +116,15 @@ class Model(Section):
     layers: Positive
     attention_hidden: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout_per: Literal["frame", "clip"]
+    dropout_after: Literal["each", "last"]
+    velocity: Weight
     alpha_scale: Literal["one", "joints"]
     gates: Literal["both_people", "per_person_shared"]
     beta_layers: Literal[1, 2]
     beta_bias: float
     beta_share: Weight
-    score_norm: Literal["none", "frames"]
+    score_norm: Literal["none", "frames", "beta"]
     init: Literal["default_orthogonal", "gaussian"]
 
 
@@ -134,10 +137,11 @@ class Objective(Section):
     beta_norm: Literal["l2", "squared"]
     l1_scope: Literal["all", "main"]
     l1_reduce: Literal["sum", "mean"]
+    label_smoothing: Share
 
 
 class Training(Section):
-    """What `pretrain` and `finetune` share: the optimiser, the batches, the choice of the epoch."""
+    """What `pretrain` and `finetune` share: the optimiser, the batches, who is learned from, the choice of the epoch."""
 
     unit: Literal["iterations", "epochs"]
     batch: Positive
@@ -145,14 +149,22 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     temporal_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["constant", "cosine", "plateau"]
+    warmup: Share
     plateau_factor: Annotated[float, Field(gt=0, lt=1)]
     plateau_patience: Count
     clip_norm: Weight
     weight_decay: Weight
-    select: Literal["heldout", "last"]
+    fit: Literal["train", "train_and_validation"]
+    select: Literal["heldout", "last", "test"]
     frames: Count
     precision: Literal["float32", "bfloat16"]
     device: Literal["auto", "cpu", "cuda"]
+
+    @model_validator(mode="after")
+    def _validation_is_held_out(self) -> Self:
+        if self.fit == "train_and_validation" and (self.select == "heldout" or self.schedule == "plateau"):
+            raise ValueError("select: heldout and schedule: plateau need validation data: set fit: train")
+        return self
 
 
 class Augment(Section):
@@ -183,9 +195,30 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    """Stage `evaluate`."""
+    """Stage `evaluate`: of how many views of a clip the logits are averaged, and how attention is summed up.
 
+    Views: the clip itself; 2: and its mirror image; 4: and both from behind.
+    """
+
+    views: Literal[1, 2, 4]
     time_bins: Positive
+
+
+class Candidate(Section):
+    """A candidate of the search: a method, and changes laid over the search's base; `round` says when it was thought of."""
+
+    round: Positive
+    method: str
+    changes: dict[str, Any]
+
+
+class Search(Section):
+    """Command `search`: the cell whose protocol is searched on, the seeds, and the candidates as changes to `base`."""
+
+    cell: str
+    seeds: Annotated[list[int], Field(min_length=1)]
+    base: dict[str, Any]
+    candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
 
 
 class Report(Section):
@@ -246,6 +279,7 @@ class Params(Section):
     pretrain: Pretrain
     finetune: Finetune
     evaluate: Evaluate
+    search: Search
     report: Report
 
 
@@ -318,6 +352,14 @@ def overlay(document: dict[str, Any], changes: Mapping[str, Any], where: str) ->
         nested = isinstance(value, Mapping) and isinstance(result[key], dict)
         result[key] = overlay(result[key], value, f"{where}.{key}") if nested else value
     return result
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys; an empty mapping has none."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def for_cell(params: Params, name: str) -> tuple[Cell, Params]:

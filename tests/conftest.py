@@ -46,7 +46,7 @@ def small_params() -> Callable[..., parameters.Params]:
         document = yaml.safe_load((ROOT / "params.yaml").read_text())
         small = {
             "model": {"hidden": 8, "attention_hidden": 8},
-            "training": {"batch": 4, "unit": "epochs"},
+            "training": {"batch": 4, "unit": "epochs", "fit": "train"},
             "pretrain": {"attention": 2, "main": 2, "tune": 1},
             "finetune": {"main": 2, "joint": 2},
         }

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"stages"},
+    {"search", "stages"},
     {"cells", "report", "tracking", "use"},
     {"runs"},
     {"training"},

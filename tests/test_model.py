@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model import STALSTM, Config, Output, Penalties, objective
-from pipeline.model.sta_lstm import initialise
+from pipeline.model.sta_lstm import Dropout, initialise
 
 T, B, J, M, C = 7, 3, 5, 2, 4
 LENGTHS = [7, 4, 6]
@@ -136,6 +136,22 @@ def test_plain_lstm_averages_the_scores_of_the_real_frames(batch: tuple[Tensor, 
     torch.testing.assert_close(summed, expected * torch.tensor(LENGTHS)[:, None])
 
 
+def test_scores_divided_by_the_sum_of_beta(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, mask, _ = batch
+    summed, normed = make(score_norm="none")(x, mask), make(score_norm="beta")(x, mask)
+    torch.testing.assert_close(normed.logits * summed.beta.sum(0).unsqueeze(-1), summed.logits)
+
+
+def test_dropout_after_each_layer_or_the_last_alone(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, mask, _ = batch
+    for after, calls in (("each", 3), ("last", 1)):
+        model, seen = make(dropout_after=after), []
+        model.main.dropout.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
+        model(x, mask)
+        assert len(seen) == calls
+        torch.testing.assert_close(model.main.z(seen[-1]), model.main(model.gate(x, model.spatial(x.flatten(2))).flatten(2)))
+
+
 def test_penalties_by_hand() -> None:
     model = make(alpha_scale="one")
     alpha = torch.tensor([[[0.5, 0.5]], [[1.0, 0.0]], [[0.3, 0.7]]]).double()  # [T=3, B=1, K=2]; the last frame is padding
@@ -148,6 +164,42 @@ def test_penalties_by_hand() -> None:
     assert terms.temporal.item() == pytest.approx(100 * 3.0)
     squared = objective(model, output, torch.tensor([0]), mask, Penalties(lambda2=100.0, beta_norm="squared"))
     assert squared.temporal.item() == pytest.approx(100 * (4 + 16) / 2)
+
+
+def test_smoothed_labels_by_hand() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0, 0.0]]).double()
+    output, one = Output(logits, None, None), torch.ones(1, 1, dtype=torch.bool)
+    terms = objective(make(), output, torch.tensor([0]), one, Penalties(lambda1=0.0, lambda2=0.0, label_smoothing=0.2))
+    total = torch.logsumexp(logits, 1).item()  # -log p is total - 2 for the label, total for the other three
+    assert terms.total.item() == pytest.approx(0.8 * (total - 2) + 0.2 * (4 * total - 2) / 4)
+
+
+@pytest.mark.parametrize(("p", "per"), [(0.5, "frame"), (0.2, "frame"), (0.5, "clip")])
+def test_dropout_drops_its_share_and_keeps_the_mean(p: float, per: str) -> None:
+    torch.manual_seed(3)
+    dropout, x = Dropout(p, per), torch.full((50, 41, 99), 2.0)
+    y = dropout(x)
+    kept = torch.tensor(2 / (1 - p))
+    assert set(y.unique().tolist()) == {0.0, kept.item()}
+    assert (y == 0).float().mean().item() == pytest.approx(p, abs=0.01 if per == "frame" else 0.03)
+    same_over_time = torch.equal(y, y[:1].expand_as(y))
+    assert same_over_time == (per == "clip")
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_neighbouring_numbers_of_a_dropout_mask_are_independent() -> None:
+    torch.manual_seed(4)
+    dropped = (Dropout(0.5)(torch.ones(1, 1, 400_000)) == 0).flatten().float()
+    for lag in (1, 2, 3, 4):  # four numbers come from one draw
+        assert (dropped[lag:] * dropped[:-lag]).mean().item() == pytest.approx(0.25, abs=0.005)
+
+
+def test_velocity_channels_are_gated_with_their_joint(batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    model, (x, _, _) = make(channels=6), batch
+    both = torch.cat([x, 2 * x], -1)  # [T, B, K, 6]
+    alpha = torch.softmax(torch.randn(T, B, M * J).double(), -1)
+    torch.testing.assert_close(model.gate(both, alpha), torch.cat([model.gate(x, alpha), 2 * model.gate(x, alpha)], -1))
+    assert model.main.lstms[0].input_size == M * J * 6
 
 
 def test_l1_counts_connection_matrices_that_are_trained() -> None:

@@ -16,7 +16,7 @@ from pipeline.errors import ParamsError
 from tests.conftest import ROOT
 
 FILE = ROOT / "params.yaml"
-GRID = {"cells", "use", "seeds", "recipes", "methods"}  # what runs; all other sections say how
+GRID = {"cells", "use", "seeds", "recipes", "methods", "search"}  # what runs, or is tried; all other sections say how
 
 
 @pytest.fixture

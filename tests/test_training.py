@@ -15,9 +15,10 @@ from pipeline import methods
 from pipeline.params import Method, Params
 from pipeline.skeletons import Store
 from pipeline.training import joint
-from pipeline.training.batches import Clips, resample
+from pipeline.training.augment import views
+from pipeline.training.batches import Clips, resample, with_velocity
 from pipeline.training.job import Job
-from pipeline.training.loop import Rate, accuracy, predict
+from pipeline.training.loop import Rate, accuracy, predict, predict_views
 from pipeline.training.streams import Streams
 
 STA = Method(spatial=True, temporal=True, staged=True, regularised=True)
@@ -250,6 +251,55 @@ def test_the_chosen_epoch_is_the_best_on_validation_never_on_test(
     assert same(torch.load(job.target / "model.pt", weights_only=True), weights[2])
 
 
+def watched_names(make_job: Callable[..., Job], params: Params) -> tuple[set[str], set[str]]:
+    """The names of the clips that a job learns from, and of those it looks at after an epoch."""
+    job = make_job(params=params)
+    parts = [joint.clips_of(job, part) for part in ("train", joint.watched(job))]
+    return tuple({clips.store.index["name"][i] for i in clips.rows} for clips in parts)
+
+
+@pytest.mark.parametrize(
+    ("training", "learns", "looks"),
+    [
+        ({}, range(12, 24), range(6, 12)),
+        ({"fit": "train_and_validation"}, range(6, 24), range(0)),
+        ({"select": "test"}, range(12, 24), range(6)),
+        ({"select": "test", "fit": "train_and_validation"}, range(6, 24), range(6)),
+    ],
+)
+def test_who_learns_and_who_is_looked_at(
+    make_job: Callable[..., Job], small_params: Make, training: dict[str, object], learns: range, looks: range
+) -> None:
+    params = small_params()  # changed behind the check that lets a switch alone choose by test data
+    seen = watched_names(make_job, params.model_copy(update={"training": params.training.model_copy(update=training)}))
+    assert seen == ({f"clip-{i:02}" for i in learns}, {f"clip-{i:02}" for i in looks})
+
+
+def test_without_validation_the_history_has_no_validation_accuracy(make_job: Callable[..., Job], small_params: Make) -> None:
+    rows = joint.train(make_job(params=small_params(training={"fit": "train_and_validation"})))
+    assert {row["validation_accuracy"] for row in rows} == {None}
+
+
+def test_velocity_is_the_movement_since_the_frame_before(small_store: tuple[Path, Path]) -> None:
+    clip = np.array([[[0, 0, 0]], [[1, 0, 2]], [[4, 0, 2]]], np.float32)
+    moved = [[0, 0, 0], [10, 0, 20], [30, 0, 0]]
+    assert np.array_equal(with_velocity(clip, 10.0), np.concatenate([clip, np.float32(moved)[:, None]], -1))
+    x, mask, _ = Clips(Store(small_store[0]), np.arange(4), velocity=1.0).batch(np.arange(4))
+    assert x.shape[-1] == 6 and not x[~mask].any() and not x[0, :, :, 3:].any()
+
+
+def test_views_average_the_logits_and_keep_the_attention_of_the_clip(make_job: Callable[..., Job]) -> None:
+    job = make_job()
+    clips = joint.clips_of(job, "test")
+    model = joint.build(job, joint.phases_of(job)[-1], {}, clips.store)
+    seen = views(clips.store.meta, 4)
+    each = [predict(model, clips, 4, torch.device("cpu"), view) for view in seen]
+    both = predict_views(model, clips, 4, torch.device("cpu"), seen)
+    np.testing.assert_allclose(both.logits, np.mean([one.logits for one in each], 0), atol=1e-6)
+    assert not np.allclose(each[0].logits, each[1].logits)
+    assert all(np.array_equal(a, b) for a, b in zip(both.alpha, each[0].alpha, strict=True))
+
+
 def test_a_diverged_run_ends_and_keeps_finite_weights(make_job: Callable[..., Job], small_params: Make) -> None:
     params = small_params(training={"learning_rate": 1e30, "clip_norm": 0.0})
     job = make_job(params=params)
@@ -265,6 +315,12 @@ def test_a_diverged_run_ends_and_keeps_finite_weights(make_job: Callable[..., Jo
 def test_schedules(small_params: Make, schedule: str, expected: list[float]) -> None:
     rate = Rate(small_params(training={"schedule": schedule, "learning_rate": 1.0}).training, total=10)
     assert [rate.at(step) for step in (0, 5, 10)] == pytest.approx(expected)
+
+
+def test_warmup_rises_to_the_schedule(small_params: Make) -> None:
+    changes = {"schedule": "constant", "learning_rate": 1.0, "warmup": 0.4}
+    rate = Rate(small_params(training=changes).training, total=10)
+    assert [rate.at(step) for step in range(6)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
 
 def test_plateau_lowers_the_rate_after_its_patience(small_params: Make) -> None:

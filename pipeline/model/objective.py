@@ -17,7 +17,7 @@ from pipeline.model.sta_lstm import STALSTM, Output
 
 @dataclass(frozen=True)
 class Penalties:
-    """Weights and readings of the three penalties; `params.yaml`, section `objective`."""
+    """Weights and readings of the three penalties, and smoothing of the labels; `params.yaml`, section `objective`."""
 
     lambda1: float = 0.001
     lambda2: float = 0.0001
@@ -25,6 +25,7 @@ class Penalties:
     beta_norm: Literal["l2", "squared"] = "l2"
     l1_scope: Literal["all", "main"] = "all"
     l1_reduce: Literal["sum", "mean"] = "sum"
+    label_smoothing: float = 0.0
 
 
 class Terms(NamedTuple):
@@ -39,7 +40,7 @@ class Terms(NamedTuple):
 
 def objective(model: STALSTM, output: Output, labels: Tensor, mask: Tensor, p: Penalties) -> Terms:
     """`labels` int64 `[B]`, `mask` bool `[T, B]`; averages over the clips of the batch. A lambda of 0 costs no time."""
-    cross_entropy = functional.cross_entropy(output.logits, labels)
+    cross_entropy = functional.cross_entropy(output.logits, labels, label_smoothing=p.label_smoothing)
     zero = cross_entropy.new_zeros(())
     spatial = p.lambda1 * _spatial(model, output.alpha, mask) if output.alpha is not None and p.lambda1 else zero
     temporal = p.lambda2 * _temporal(output.beta, mask, p) if output.beta is not None and p.lambda2 else zero
@@ -64,5 +65,5 @@ def _l1(model: STALSTM, p: Penalties) -> Tensor:
     """||W||_1 over connection matrices, without biases."""
     part = model if p.l1_scope == "all" else model.main
     weights = [w for w in part.parameters() if w.ndim == 2 and w.requires_grad]
-    total = torch.stack([w.abs().sum() for w in weights]).sum()
+    total = torch.stack([w.norm(1) for w in weights]).sum()
     return total if p.l1_reduce == "sum" else total / sum(w.numel() for w in weights)

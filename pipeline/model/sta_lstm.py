@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,23 +14,29 @@ from pipeline.model.attention import SpatialAttention, TemporalAttention
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes and switches. `joints` of one body, `bodies` in x, `classes` C; the others as in `params.yaml`, section `model`."""
+    """Sizes and switches. `joints` of one body, `bodies` in x, `classes` C; the others as in `params.yaml`, section `model`.
+
+    `channels` are the numbers of a joint: 3 for its position, 6 with its velocity.
+    """
 
     joints: int
     bodies: int
     classes: int
+    channels: int = 3
     spatial: bool = True
     temporal: bool = True
     hidden: int = 100
     layers: int = 3
     attention_hidden: int = 100
     dropout: float = 0.5
+    dropout_per: Literal["frame", "clip"] = "frame"
+    dropout_after: Literal["each", "last"] = "each"
     alpha_scale: Literal["one", "joints"] = "joints"
     gates: Literal["both_people", "per_person_shared"] = "both_people"
     beta_layers: int = 1
     beta_bias: float = 1.0
     beta_share: float = 1.0
-    score_norm: Literal["none", "frames"] = "frames"
+    score_norm: Literal["none", "frames", "beta"] = "frames"
     init: Literal["default_orthogonal", "gaussian"] = "default_orthogonal"
 
     @property
@@ -46,19 +53,43 @@ class Output(NamedTuple):
     beta: Tensor | None
 
 
-class MainLSTM(nn.Module):
-    """LSTM layers with dropout after each, and a linear map of the top state to class scores z_t."""
+class Dropout(nn.Module):
+    """As `nn.Dropout`, from 15 random bits a number instead of a whole draw: several times faster on a CPU.
 
-    def __init__(self, inputs: int, hidden: int, layers: int, classes: int, dropout: float):
+    So `p` is rounded to a multiple of 2^-15. `per` "clip" keeps a unit on or off for all frames of a clip (Gal and
+    Ghahramani 2016), "frame" draws anew for every frame.
+    """
+
+    def __init__(self, p: float, per: Literal["frame", "clip"] = "frame"):
         super().__init__()
-        self.lstms = nn.ModuleList(nn.LSTM(inputs if i == 0 else hidden, hidden) for i in range(layers))
-        self.dropout = nn.Dropout(dropout)
-        self.z = nn.Linear(hidden, classes)
+        self.p, self.per = p, per
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float `[T, B, H]` -> the same shape; in evaluation the input itself."""
+        if not self.training or not self.p:
+            return x
+        shape = x.shape if self.per == "frame" else (1, *x.shape[1:])
+        count = math.prod(shape)
+        bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=x.device).random_()  # 63 random bits each
+        draws = bits.view(torch.int16)[:count].view(shape) & 0x7FFF  # [T or 1, B, H], uniform on 0 .. 2^15 - 1
+        return x * (draws >= round(self.p * 2**15)).to(x.dtype).mul_(1 / (1 - self.p))
+
+
+class MainLSTM(nn.Module):
+    """LSTM layers with dropout after each (or after the last alone), and a linear map of the top state to class scores z_t."""
+
+    def __init__(self, inputs: int, c: Config):
+        super().__init__()
+        self.first = c.layers - 1 if c.dropout_after == "last" else 0  # the first layer with dropout after it
+        self.lstms = nn.ModuleList(nn.LSTM(inputs if i == 0 else c.hidden, c.hidden) for i in range(c.layers))
+        self.dropout = Dropout(c.dropout, c.dropout_per)
+        self.z = nn.Linear(c.hidden, c.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float `[T, B, inputs]` -> z, float `[T, B, C]`."""
-        for lstm in self.lstms:
-            x = self.dropout(lstm(x)[0])  # [T, B, H]
+        for i, lstm in enumerate(self.lstms):
+            x = lstm(x)[0]  # [T, B, H]
+            x = self.dropout(x) if i >= self.first else x
         return self.z(x)  # type: ignore[no-any-return]
 
 
@@ -72,8 +103,8 @@ class STALSTM(nn.Module):
     def __init__(self, config: Config, generators: dict[str, torch.Generator] | None = None):
         super().__init__()
         self.config = c = config
-        inputs = c.bodies * c.joints * 3
-        self.main = MainLSTM(inputs, c.hidden, c.layers, c.classes, c.dropout)
+        inputs = c.bodies * c.joints * c.channels
+        self.main = MainLSTM(inputs, c)
         self.spatial = SpatialAttention(inputs, c.attention_hidden, c.K) if c.spatial else None
         beta = (c.beta_layers, c.beta_bias, c.beta_share)
         self.temporal = TemporalAttention(inputs, c.attention_hidden, *beta) if c.temporal else None
@@ -81,11 +112,11 @@ class STALSTM(nn.Module):
             initialise(part, c.init, (generators or {}).get(name))
 
     def forward(self, x: Tensor, mask: Tensor) -> Output:
-        """`x` float `[T, B, K', 3]` with K' = bodies * joints, `mask` bool `[T, B]`, true on real frames -> `Output`.
+        """`x` float `[T, B, K', channels]` with K' = bodies * joints, `mask` bool `[T, B]`, true on real frames -> `Output`.
 
         Padding comes last in time and never changes an output: every LSTM runs forward, and beta is 0 there.
         """
-        flat = x.flatten(2)  # [T, B, 3K']
+        flat = x.flatten(2)  # [T, B, channels * K']
         alpha = self.spatial(flat) if self.spatial is not None else None  # [T, B, K]
         beta = self.temporal(flat) * mask if self.temporal is not None else None  # [T, B]
         z = self.main(self.gate(x, alpha).flatten(2))  # [T, B, C]
@@ -93,6 +124,8 @@ class STALSTM(nn.Module):
         o = torch.einsum("tb,tbc->bc", weight, z)  # o = sum_t beta_t z_t
         if self.config.score_norm == "frames":
             o = o / mask.sum(0).unsqueeze(-1)
+        elif self.config.score_norm == "beta":
+            o = o / weight.sum(0).clamp(min=1e-6).unsqueeze(-1)
         return Output(o, alpha, beta)
 
     def gate(self, x: Tensor, alpha: Tensor | None) -> Tensor:

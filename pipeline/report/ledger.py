@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -28,7 +27,7 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     were found, which differ from one machine to the next and change nothing.
     """
     recipes = list(dict.fromkeys(recipe for analysis in analyses for recipe in analysis.groups))
-    overlays = {recipe: flatten(results.params.recipes[recipe]) for recipe in recipes}
+    overlays = {recipe: parameters.flatten(results.params.recipes[recipe]) for recipe in recipes}
     rows: list[Row] = []
     for key, value, tag, reason in parameters.provenance():
         if _concerns(key, results):
@@ -57,14 +56,6 @@ def _concerns(key: str, results: Results) -> bool:
     return stage not in ("recipes", "cells", "use")
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys; an empty mapping has none."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
 def _text(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
 
@@ -75,7 +66,7 @@ def recipes(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     known = {key: (tag, reason) for key, _, tag, reason in parameters.provenance()}
     rows: list[Row] = []
     for recipe in used:
-        for key, value in flatten(results.params.recipes[recipe]).items():
+        for key, value in parameters.flatten(results.params.recipes[recipe]).items():
             tag, reason = known.get(f"recipes.{recipe}.{key}", ("ours", ""))
             rows.append({"recipe": recipe, "parameter": key, "value": _text(value), "provenance": tag, "reason": reason})
     unchanged = [recipe for recipe in used if not results.params.recipes[recipe]]

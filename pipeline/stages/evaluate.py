@@ -46,13 +46,15 @@ def main(target: str) -> None:
 
 def work(job: Job) -> Result:
     """Predict the test samples of one run from its final weights."""
-    from pipeline.training.joint import clips_of, restore  # noqa: PLC0415 (torch)
-    from pipeline.training.loop import device_of, predict  # noqa: PLC0415
+    from pipeline.training.augment import views  # noqa: PLC0415 (torch)
+    from pipeline.training.joint import clips_of, restore  # noqa: PLC0415
+    from pipeline.training.loop import device_of, predict_views  # noqa: PLC0415
 
     clips = clips_of(job, "test")
     model = restore(job, clips.store)
     device = device_of(job.params.training)
-    prediction = predict(model.to(device), clips, 256, device)
+    seen = views(clips.store.meta, job.params.evaluate.views)
+    prediction = predict_views(model.to(device), clips, 256, device, seen)
     table = pd.DataFrame({"fold": job.fold, "seed": job.seed, "name": clips.store.index["name"].to_numpy()[clips.rows]})
     table["label"], table["predicted"] = clips.labels, prediction.logits.argmax(1)
     logits = pd.DataFrame(prediction.logits, index=table.index).add_prefix("logit_")

@@ -5,10 +5,13 @@ The y axis points up, as in both Kinect data sets, and the origin is near the pe
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from pipeline.params import Augment
 from pipeline.skeletons import Frames, Meta
+from pipeline.training.batches import Change
 
 
 def augment(clip: Frames, meta: Meta, params: Augment, rng: np.random.Generator) -> Frames:
@@ -24,6 +27,12 @@ def augment(clip: Frames, meta: Meta, params: Augment, rng: np.random.Generator)
         return clip
     noise = rng.normal(0, params.noise, clip.shape).astype(np.float32)
     return clip + noise * clip.any(-1, keepdims=True)
+
+
+def views(meta: Meta, count: int) -> list[Change | None]:
+    """The clip as it is; with 2 its mirror image too; with 4 both from behind as well."""
+    seen = partial(mirror, meta=meta), partial(turn, meta=meta), lambda clip: turn(mirror(clip, meta), meta)
+    return [None, *seen][:count]
 
 
 def window(clip: Frames, share: float, place: float) -> Frames:

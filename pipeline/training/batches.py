@@ -17,7 +17,7 @@ Change = Callable[[Frames], Frames]
 
 
 class Batch(NamedTuple):
-    """`x` float32 `[T, B, K, 3]`, zero in padding; `mask` bool `[T, B]`, true on real frames; `labels` int64 `[B]`."""
+    """`x` float32 `[T, B, K, channels]`, zero in padding; `mask` bool `[T, B]`, true on real frames; `labels` int64 `[B]`."""
 
     x: Tensor
     mask: Tensor
@@ -27,11 +27,12 @@ class Batch(NamedTuple):
 class Clips:
     """Some samples of a store as clips of K = bodies * joints gates; an absent body is zeros.
 
-    `rows` are places in the store's index. `frames` 0 leaves clips as they are; N resamples each to N frames.
+    `rows` are places in the store's index. `frames` 0 leaves clips as they are; N resamples each to N frames. With
+    `velocity` above 0 a joint has 6 channels: its position, and its movement since the frame before times `velocity`.
     """
 
-    def __init__(self, store: Store, rows: Rows, frames: int = 0):
-        self.store, self.rows, self.frames = store, rows, frames
+    def __init__(self, store: Store, rows: Rows, frames: int = 0, velocity: float = 0.0):
+        self.store, self.rows, self.frames, self.velocity = store, rows, frames, velocity
         self.labels: npt.NDArray[np.int64] = store.index["action"].to_numpy()[rows].astype(np.int64) - 1
         lengths = store.index["length"].to_numpy()[rows]
         self.lengths = np.full_like(lengths, frames) if frames else lengths
@@ -40,7 +41,7 @@ class Clips:
         return len(self.rows)
 
     def clip(self, i: int, change: Change | None = None) -> Frames:
-        """Clip `i` of these, float32 `[T, K, 3]`, as it is or randomly changed."""
+        """Clip `i` of these, float32 `[T, K, channels]`, as it is or changed."""
         frames = self.store.clip(int(self.rows[i]))  # [T, M, J, 3]
         length, bodies, joints, _ = frames.shape
         whole = np.zeros((length, self.store.meta.bodies, joints, 3), np.float32)
@@ -48,7 +49,9 @@ class Clips:
         clip = whole.reshape(length, -1, 3)
         if change is not None:
             clip = change(clip)
-        return resample(clip, self.frames) if self.frames else clip
+        if self.frames:
+            clip = resample(clip, self.frames)
+        return with_velocity(clip, self.velocity) if self.velocity else clip
 
     def batch(self, chosen: Rows, change: Change | None = None) -> Batch:
         """The chosen clips, padded at their ends to the longest of them."""
@@ -72,11 +75,11 @@ class Clips:
         for b in rng.permutation(len(batches)):
             yield self.batch(batches[b], change)
 
-    def in_order(self, size: int) -> Iterator[tuple[Rows, Batch]]:
+    def in_order(self, size: int, change: Change | None = None) -> Iterator[tuple[Rows, Batch]]:
         """Every clip once, shortest first, with the clips' places; nothing random, nothing dropped."""
         order = np.argsort(self.lengths, kind="stable")
         for i in range(0, len(order), size):
-            yield order[i : i + size], self.batch(order[i : i + size])
+            yield order[i : i + size], self.batch(order[i : i + size], change)
 
 
 def resample(clip: Frames, frames: int) -> Frames:
@@ -87,3 +90,9 @@ def resample(clip: Frames, frames: int) -> Frames:
     part = (place - low).astype(np.float32).reshape(-1, *[1] * (clip.ndim - 1))
     result: Frames = clip[low] * (1 - part) + clip[high] * part
     return result
+
+
+def with_velocity(clip: Frames, scale: float) -> Frames:
+    """Position and movement since the frame before (0 in the first) times `scale`: float32 `[T, K, 3]` -> `[T, K, 6]`."""
+    moved = np.diff(clip, axis=0, prepend=clip[:1]) * np.float32(scale)
+    return np.concatenate([clip, moved], axis=-1)

@@ -54,11 +54,23 @@ def clips_of(job: Job, part: str) -> Clips:
     """
     store = Store(job.store)
     split = pd.read_csv(job.split, dtype={"name": str})
-    names = split.loc[(split["fold"] == job.fold) & (split["part"] == part), "name"]
+    names = split.loc[(split["fold"] == job.fold) & split["part"].isin(used_parts(part, job)), "name"]
     places = pd.Index(store.index["name"]).get_indexer(names)
     if (places < 0).any():
         raise StoreMismatch(f"{job.split}: names {names[places < 0].iloc[0]}, which {job.store} lacks; run `dvc repro`")
-    return Clips(store, places.astype(np.intp), job.params.training.frames)
+    return Clips(store, places.astype(np.intp), job.params.training.frames, job.params.model.velocity)
+
+
+def used_parts(part: str, job: Job) -> list[str]:
+    """The parts of the split that a part of the job is made of: with `fit: train_and_validation` training takes both."""
+    if job.params.training.fit == "train":
+        return [part]
+    return {"train": ["train", "validation"], "validation": []}.get(part, [part])
+
+
+def watched(job: Job) -> str:
+    """The part that training looks at after every epoch; `select: test` exists to show what that practice of others gives."""
+    return "test" if job.params.training.select == "test" else "validation"
 
 
 def phases_of(job: Job) -> list[Phase]:
@@ -71,7 +83,7 @@ def train(job: Job) -> list[Row]:
     """Run all phases of the job's stage, or what a checkpoint leaves of them; write `model.pt`; return the history's rows."""
     torch.set_num_threads(1)  # runs are parallel, not their kernels
     progress = resume(job.checkpoint) or begin(job)
-    parts = {part: clips_of(job, part) for part in ("train", "validation")}
+    parts = {"train": clips_of(job, "train"), "watched": clips_of(job, watched(job))}
     phases = phases_of(job)
     write_live(job, progress.rows)
     for i in range(progress.phase, len(phases)):
@@ -151,18 +163,18 @@ def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips
     row: Row = dict.fromkeys(COLUMNS)
     row |= {"fold": job.fold, "seed": job.seed, "stage": job.stage, "phase": phase.name, "epoch": progress.epoch}
     row |= {"step": job.steps_before + len(progress.rows) + 1, "learning_rate": learning_rate, **averages}
-    if len(parts["validation"]):
-        prediction = predict(trainer.model, parts["validation"], PREDICT_BATCH, trainer.device)
-        row["validation_accuracy"] = seen = accuracy(prediction, parts["validation"])
+    if len(parts["watched"]):
+        prediction = predict(trainer.model, parts["watched"], PREDICT_BATCH, trainer.device)
+        row["validation_accuracy"] = seen = accuracy(prediction, parts["watched"])
         trainer.rate.seen(seen)
     progress.rows.append(row)
     write_live(job, [row], append=True)
 
 
 def keep_best(job: Job, progress: Progress) -> None:
-    """With `select: heldout`, remember the weights of the best validation epoch of the phase; of equals the last."""
+    """Unless `select: last`, remember the weights of the phase's best epoch on the part that is watched; of equals the last."""
     seen = progress.rows[-1]["validation_accuracy"]
-    if job.params.training.select == "heldout" and isinstance(seen, float) and seen >= progress.best_accuracy:
+    if job.params.training.select != "last" and isinstance(seen, float) and seen >= progress.best_accuracy:
         progress.best_accuracy, progress.best = seen, progress.weights
 
 

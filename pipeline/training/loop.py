@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.model import STALSTM, Output, Penalties, Terms, objective
 from pipeline.params import Training
-from pipeline.training.batches import Batch, Clips
+from pipeline.training.batches import Batch, Change, Clips
 from pipeline.training.job import Row
 
 
@@ -49,7 +49,8 @@ class Rate:
     def at(self, step: int) -> float:
         """The rate of a step, counted from 0."""
         cosine = 0.5 * (1 + math.cos(math.pi * step / self.total)) if self.training.schedule == "cosine" else 1.0
-        return self.training.learning_rate * self.level * cosine
+        rising = self.training.warmup * self.total
+        return self.training.learning_rate * self.level * cosine * (min(1.0, (step + 1) / rising) if rising else 1.0)
 
     def seen(self, accuracy: float | None) -> None:
         """After an epoch with this validation accuracy: with `schedule: plateau`, lower the rate where it no longer grows."""
@@ -155,14 +156,21 @@ class Prediction(NamedTuple):
     beta: list[npt.NDArray[np.float32]]
 
 
+def predict_views(model: STALSTM, clips: Clips, size: int, device: torch.device, views: Sequence[Change | None]) -> Prediction:
+    """As `predict`, with the logits averaged over views of each clip; attention is that of the first view."""
+    first, *others = (predict(model, clips, size, device, view) for view in views)
+    logits = np.stack([first.logits, *(other.logits for other in others)]).mean(axis=0)
+    return Prediction(np.asarray(logits, np.float32), first.alpha, first.beta)
+
+
 @torch.no_grad()
-def predict(model: STALSTM, clips: Clips, size: int, device: torch.device) -> Prediction:
-    """Run the network over clips without anything random: no dropout, no augmentation, float32."""
+def predict(model: STALSTM, clips: Clips, size: int, device: torch.device, view: Change | None = None) -> Prediction:
+    """Run the network over clips, each seen as `view` makes it, without anything random: no dropout, float32."""
     model.eval()
     logits = np.zeros((len(clips), model.config.classes), np.float32)
     alpha: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * (len(clips) if model.config.spatial else 0)
     beta: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * (len(clips) if model.config.temporal else 0)
-    for places, batch in clips.in_order(size):
+    for places, batch in clips.in_order(size, view):
         output = model(batch.x.to(device), batch.mask.to(device))
         logits[places] = output.logits.cpu().numpy()
         for b, (i, length) in enumerate(zip(places, batch.mask.sum(0).tolist(), strict=True)):

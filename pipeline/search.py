@@ -1,0 +1,232 @@
+"""The search behind a recipe: nested validation, in which no fold is scored or chosen for by anything that saw it.
+
+For every pair of folds one network a seed learns from all the other folds and answers for both. So inside an outer fold f,
+every other fold d is answered by a network that saw neither f nor d, and the score of a candidate inside f is its mean accuracy
+over all d. The choice of f is the candidate with the best score inside f: no sample of f had a part in it.
+
+Networks are remembered in `.work/search`, so an interrupted search goes on where it was, and candidates that differ in
+`evaluate.views` alone share them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import cells, runs
+from pipeline import params as parameters
+from pipeline.cells import Cell
+from pipeline.errors import ParamsError
+from pipeline.params import Candidate, Params, Search
+from pipeline.training.job import Job
+
+OUT, WORK = Path("reports/search"), cells.WORK / "search"
+VIEWS = (1, 2, 4)
+RULE = (
+    "Inside an outer fold, every other fold is answered by networks that saw neither; the candidate with the best mean accuracy"
+    " there is the fold's choice, the earlier one of equals. The recipe is frozen as the choice of the most folds, of equals the"
+    " one with the better mean over all folds."
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network to train: the pair of folds that it must not see, its jobs, where folds are looked up and answers remembered."""
+
+    pair: tuple[int, int]
+    pretrain: Job
+    finetune: Job
+    folds: Path
+    memory: Path
+
+    @property
+    def fold(self) -> int:
+        """For messages: both folds as one number."""
+        return self.finetune.fold
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.finetune.seed
+
+
+def main(only: list[str]) -> None:
+    """Train and score every candidate of section `search` that is not remembered; write `reports/search/<dataset>.json`.
+
+    With names in `only`, score these alone and write nothing.
+    """
+    params = parameters.load()
+    section = params.search
+    cell = cells.load(section.cell)
+    if unknown := sorted(set(only) - set(section.candidates)):
+        raise ParamsError(f"params.yaml: search.candidates has no {', '.join(unknown)}; it has {', '.join(section.candidates)}")
+    names = only or list(section.candidates)
+    split = write_pairs(cell)
+    todo = {name: tasks(cell, section.candidates[name], section, split) for name in names}
+    missing = {task.memory: task for each in todo.values() for task in each if not task.memory.exists()}
+    runs.run_all(train_and_score, list(missing.values()), f"search@{cell.name}")
+    answers = {name: [json.loads(task.memory.read_text()) for task in each] for name, each in todo.items()}
+    seconds = {task.memory: a["seconds"] for name, each in todo.items() for task, a in zip(each, answers[name], strict=True)}
+    outcome = summarise(cell, section, answers, seconds)
+    print(as_text(outcome))
+    if not only:
+        cells.write_json(outcome, OUT / f"{cell.dataset}.json")
+
+
+def write_pairs(cell: Cell) -> Path:
+    """The inner splits of a cell's protocol as a table on disk."""
+    path = WORK / cell.name / "pairs.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs(pd.read_csv(cell.split, dtype={"name": str})).to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def pairs(split: pd.DataFrame) -> pd.DataFrame:
+    """The inner splits, `fold,name,part`: fold 100a + b is test on the folds a and b, and trains on all the others.
+
+    `split` is a protocol's, in which every sample is test in one fold; `ParamsError` where it has fewer than three folds.
+    """
+    own = split[split["part"] == "test"].set_index("name")["fold"]
+    folds = sorted(own.unique())
+    if len(folds) < 3:
+        raise ParamsError(f"params.yaml: search.cell: nested validation needs a protocol of at least 3 folds, not {len(folds)}")
+    parts = []
+    for a, b in combinations(folds, 2):
+        part = np.where(own.isin([a, b]), "test", "train")
+        parts.append(pd.DataFrame({"fold": 100 * a + b, "name": own.index, "part": part}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def candidate_params(candidate: Candidate, section: Search) -> Params:
+    """The parameters of a candidate: those of the file, under the search's base and the candidate's changes."""
+    document = parameters.load().model_dump()
+    for changes in (section.base, candidate.changes):
+        document = parameters.overlay(document, changes, "search")
+    return parameters.build(document)
+
+
+def tasks(cell: Cell, candidate: Candidate, section: Search, split: Path) -> list[Task]:
+    """A network for every pair of folds and seed."""
+    params = candidate_params(candidate, section)
+    method = params.methods[candidate.method]
+    code = [*cells.CODE.glob("model/*.py"), *cells.CODE.glob("training/*.py"), cells.CODE / "methods.py"]
+    document = params.model_dump(include={"model", "objective", "training", "augment", "pretrain", "finetune"})
+    data = [runs.sha256(cell.store / "meta.json"), runs.sha256(split)]
+    print_ = runs.fingerprint([document, method.model_dump(), data], code)
+    found = []
+    for fold in sorted(pd.read_csv(split)["fold"].unique().tolist()):
+        for seed in section.seeds:
+            place = split.parent / f"{print_}-fold-{fold}-seed-{seed}"
+            pretrain, finetune = (
+                Job(
+                    stage=stage,
+                    fold=fold,
+                    seed=seed,
+                    method=method,
+                    params=params,
+                    store=cell.store,
+                    split=split,
+                    start=start,
+                    steps_before=0,
+                    target=place / stage,
+                    live=place / f"{stage}.csv",
+                    checkpoint=place / f"{stage}.pt",
+                )
+                for stage, start in (("pretrain", None), ("finetune", place / "pretrain"))
+            )
+            found.append(Task((fold // 100, fold % 100), pretrain, finetune, cell.split, place.with_suffix(".json")))
+    return found
+
+
+def train_and_score(task: Task) -> None:
+    """Train one network, remember how many it gets right of each fold with each number of views, forget its weights."""
+    from pipeline.training.augment import views  # noqa: PLC0415 (torch)
+    from pipeline.training.joint import clips_of, restore, train  # noqa: PLC0415
+    from pipeline.training.loop import device_of, predict_views  # noqa: PLC0415
+
+    start = time.process_time()
+    train(task.pretrain)
+    train(task.finetune)
+    clips = clips_of(task.finetune, "test")
+    model, device = restore(task.finetune, clips.store), device_of(task.finetune.params.training)
+    model.to(device)
+    names = clips.store.index["name"].to_numpy()[clips.rows]
+    right = {}
+    for count in VIEWS:
+        logits = predict_views(model, clips, 256, device, views(clips.store.meta, count)).logits
+        right[str(count)] = counts(pd.Series(logits.argmax(1) == clips.labels, index=names), task.folds)
+    seconds = time.process_time() - start
+    cells.write_json({"pair": task.pair, "seed": task.seed, "right": right, "seconds": round(seconds, 1)}, task.memory)
+    shutil.rmtree(task.memory.with_suffix(""), ignore_errors=True)
+
+
+def counts(right: pd.Series, split: Path) -> dict[str, list[int]]:
+    """(right, all) by fold, from whether each sample (the index) was right."""
+    table = pd.read_csv(split, dtype={"name": str})
+    own = table[table["part"] == "test"].set_index("name")["fold"]
+    groups = right.groupby(own.loc[right.index].to_numpy())
+    return {str(fold): [int(group.sum()), len(group)] for fold, group in groups}
+
+
+def inner(answers: list[dict[str, Any]], views: int) -> dict[int, dict[int, float]]:
+    """Score inside each outer fold by seed, per cent: mean over the other folds of the accuracy of networks that saw neither."""
+    found: dict[tuple[int, int], list[float]] = {}
+    for answer in answers:
+        for outer, other in (answer["pair"], answer["pair"][::-1]):
+            good, of = answer["right"][str(views)][str(other)]
+            found.setdefault((outer, answer["seed"]), []).append(100 * good / of)
+    folds, seeds = (sorted({key[i] for key in found}) for i in (0, 1))
+    return {fold: {seed: float(np.mean(found[fold, seed])) for seed in seeds} for fold in folds}
+
+
+def summarise(
+    cell: Cell, section: Search, answers: dict[str, list[dict[str, Any]]], seconds: dict[Path, float]
+) -> dict[str, Any]:
+    """The outcome as it is written: scores of every candidate inside every outer fold, choices, budget.
+
+    `answers` are those of a candidate's networks; `seconds` what each network took, by its memory.
+    """
+    candidates = []
+    for name, each in answers.items():
+        candidate = section.candidates[name]
+        table = pd.DataFrame(inner(each, candidate_params(candidate, section).evaluate.views))  # seeds x folds
+        spread = table.mean(axis=1).std(ddof=1) if len(table) > 1 else None
+        candidates.append(
+            {
+                "name": name,
+                **{"round": candidate.round, "method": candidate.method, "changes": parameters.flatten(candidate.changes)},
+                "inner": {str(fold): round(value, 2) for fold, value in table.mean().items()},
+                "mean": round(float(table.mean().mean()), 2),
+                "sd_seeds": None if spread is None else round(float(spread), 2),
+            }
+        )
+    chosen, frozen = choose(candidates)
+    budget = {"networks": len(seconds), "core_minutes": round(sum(seconds.values()) / 60, 1)}
+    head = {"protocol": cell.protocol, "seeds": section.seeds, "budget": budget, "rule": RULE, "base": section.base}
+    return {**head, "folds": sorted(map(int, chosen)), "candidates": candidates, "chosen": chosen, "frozen": frozen}
+
+
+def choose(candidates: list[dict[str, Any]]) -> tuple[dict[str, str], str]:
+    """The choice of each outer fold, and the candidate that is frozen; see `RULE`."""
+    folds = candidates[0]["inner"]
+    chosen = {fold: max(candidates, key=lambda c: c["inner"][fold])["name"] for fold in folds}
+    votes = Counter(chosen.values())
+    frozen = max((c for c in candidates if c["name"] in votes), key=lambda c: (votes[c["name"]], c["mean"]))
+    return chosen, frozen["name"]
+
+
+def as_text(outcome: dict[str, Any]) -> str:
+    """A table for the terminal."""
+    rows = [{"candidate": c["name"], **c["inner"], "mean": c["mean"], "sd": c["sd_seeds"]} for c in outcome["candidates"]]
+    lines = [pd.DataFrame(rows).to_string(index=False)]
+    lines += [f"choice of each outer fold: {outcome['chosen']}", f"frozen: {outcome['frozen']}", f"budget: {outcome['budget']}"]
+    return "\n".join(lines)

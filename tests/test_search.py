@@ -1,0 +1,124 @@
+"""The nested search: inner splits, scores that never touch the fold they decide for, a search that goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline import cells, search
+from pipeline.errors import ParamsError
+from pipeline.params import Candidate
+
+FOLDS = (1, 2, 3, 4)
+
+
+def protocol(folds: tuple[int, ...] = FOLDS, size: int = 2) -> pd.DataFrame:
+    """Every sample `f-i` is test in fold f, and validation or train in the others."""
+    names = [(fold, f"{fold}-{i}") for fold in folds for i in range(size)]
+    rows = [(f, n, "test" if own == f else "validation" if n.endswith("0") else "train") for f in folds for own, n in names]
+    return pd.DataFrame(rows, columns=["fold", "name", "part"])
+
+
+def test_inner_splits_train_on_all_folds_but_two() -> None:
+    table = search.pairs(protocol())
+    assert sorted(table["fold"].unique()) == [102, 103, 104, 203, 204, 304]
+    assert not table.duplicated(["fold", "name"]).any() and len(table) == 6 * 8
+    one = table[table["fold"] == 204].groupby("part")["name"].agg(sorted).to_dict()
+    assert one == {"test": ["2-0", "2-1", "4-0", "4-1"], "train": ["1-0", "1-1", "3-0", "3-1"]}
+
+
+def test_two_folds_cannot_be_nested() -> None:
+    with pytest.raises(ParamsError, match="at least 3 folds, not 2"):
+        search.pairs(protocol((1, 2)))
+
+
+def answer(pair: tuple[int, int], right: dict[int, int], seed: int = 1) -> dict[str, Any]:
+    """A network of 10 samples a fold; `right` of those of both folds of its pair, whatever the views."""
+    counts = {str(fold): [right[fold], 10] for fold in pair}
+    return {"pair": list(pair), "seed": seed, "right": {str(v): counts for v in search.VIEWS}, "seconds": 1.0}
+
+
+def test_scores_inside_a_fold_are_those_of_the_other_folds() -> None:
+    answers = [answer(pair, {1: 1, 2: 2, 3: 3, 4: 6}) for pair in combinations(FOLDS, 2)]
+    scores = search.inner(answers, 1)
+    assert {fold: by_seed[1] for fold, by_seed in scores.items()} == pytest.approx(
+        {1: 10 * (2 + 3 + 6) / 3, 2: 10 * (1 + 3 + 6) / 3, 3: 10 * (1 + 2 + 6) / 3, 4: 10 * (1 + 2 + 3) / 3}
+    )
+
+
+@pytest.mark.parametrize("outer", FOLDS)
+def test_a_fold_s_own_samples_have_no_part_in_its_score(outer: int) -> None:
+    def score(own: int) -> dict[int, float]:
+        right = dict.fromkeys(FOLDS, 5) | {outer: own}
+        return search.inner([answer(pair, right) for pair in combinations(FOLDS, 2)], 1)[outer]
+
+    assert score(0) == score(10)
+
+
+def test_choice_and_vote() -> None:
+    candidates = [
+        {"name": "a", "inner": {"1": 90.0, "2": 80.0, "3": 70.0}, "mean": 80.0},
+        {"name": "b", "inner": {"1": 90.0, "2": 85.0, "3": 60.0}, "mean": 78.3},
+        {"name": "c", "inner": {"1": 10.0, "2": 85.0, "3": 75.0}, "mean": 56.7},
+    ]
+    chosen, frozen = search.choose(candidates)
+    assert chosen == {"1": "a", "2": "b", "3": "c"}  # of equals the earlier
+    assert frozen == "a"  # one vote each: the best mean
+
+
+def test_samples_are_counted_by_their_own_fold(tmp_path: Path) -> None:
+    protocol().to_csv(tmp_path / "split.csv", index=False)
+    right = pd.Series([True, False, True, True], index=["1-0", "1-1", "3-1", "3-0"])
+    assert search.counts(right, tmp_path / "split.csv") == {"1": [1, 2], "3": [2, 2]}
+
+
+@pytest.fixture
+def searched(small_project: Path) -> Path:
+    """The small project with three folds of 8 clips, and a search over two candidates that share their networks."""
+    split = small_project / "data" / "splits" / "demo" / "p.csv"
+    names = sorted(pd.read_csv(split)["name"].unique())
+    rows = [(f, name, "test" if i % 3 + 1 == f else "train") for f in (1, 2, 3) for i, name in enumerate(names)]
+    pd.DataFrame(rows, columns=["fold", "name", "part"]).to_csv(split, index=False)
+    path = small_project / "params.yaml"
+    document = yaml.safe_load(path.read_text())
+    plain = {"round": 1, "method": "sta-lstm", "changes": {}}
+    document["search"] = {
+        "cell": "p-sta-lstm",
+        "seeds": [1, 2],
+        "base": {"training": {"learning_rate": 0.01}},
+        "candidates": {"plain": plain, "views": {**plain, "round": 2, "changes": {"evaluate": {"views": 4}}}},
+    }
+    path.write_text(yaml.safe_dump(document))
+    return small_project
+
+
+def test_search_writes_its_outcome_and_goes_on_where_it_was(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search.main([])
+    path = searched / "reports" / "search" / "demo.json"
+    first, remembered = path.read_text(), list((searched / ".work" / "search" / "p-sta-lstm").glob("*.json"))
+    outcome = json.loads(first)
+    assert len(remembered) == 3 * 2 and outcome["budget"]["networks"] == 6  # pairs x seeds, shared by both candidates
+    assert [c["name"] for c in outcome["candidates"]] == ["plain", "views"]
+    assert outcome["candidates"][1]["changes"] == {"evaluate.views": 4} and outcome["folds"] == [1, 2, 3]
+    monkeypatch.setattr(search.runs, "run_all", lambda work, jobs, title: [1 / 0 for _ in jobs])
+    search.main([])
+    assert path.read_text() == first
+
+
+def test_other_training_parameters_are_other_networks(searched: Path) -> None:
+    cell, params = cells.load("p-sta-lstm"), cells.parameters.load()
+    split = search.write_pairs(cell)
+    longer = Candidate(round=1, method="sta-lstm", changes={"finetune": {"joint": 3}})
+    one, other = (search.tasks(cell, c, params.search, split) for c in (params.search.candidates["plain"], longer))
+    assert {task.memory for task in one}.isdisjoint(task.memory for task in other)
+
+
+def test_a_name_that_is_no_candidate(searched: Path) -> None:
+    with pytest.raises(ParamsError, match="has no other; it has plain, views"):
+        search.main(["other"])
