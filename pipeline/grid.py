@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def check(params: Params, formats: tuple[str, ...], where: str) -> None:
     """Raise `ParamsError` with the first cell in use that cannot be; `formats` are the raw formats that there are."""
+    if "switches" in params.recipes:
+        raise ParamsError(f"{where}: recipes.switches: `switches` stands for other cells in metrics.json; use another name")
     for name in params.use.cells:
         _check_cell(params, name, formats, where)
     _check_once(params, where)

@@ -373,7 +373,7 @@ def for_cell(params: Params, name: str) -> tuple[Cell, Params]:
     document = overlay(params.model_dump(), params.recipes[cell.recipe], f"recipes.{cell.recipe}")
     if not params.methods[cell.method].regularised:
         document["objective"] |= {"lambda1": 0.0, "lambda2": 0.0, "lambda3": 0.0}
-    return cell, build(document)
+    return cell, _validated(Params, document, f"{FILE}, cell {name}")
 
 
 @cache

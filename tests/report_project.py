@@ -27,14 +27,14 @@ META = Meta(
     fps=15.0,
     unit="metres",
 )
-SWITCHES = {
-    "lstm": (False, False),
-    "sa-lstm": (True, False),
-    "ta-lstm": (False, True),
-    "sta-lstm": (True, True),
-    "sta-lstm-noreg": (True, True),
-    "sta-lstm-scratch": (True, True),
-}
+
+
+def attentions(method: str) -> tuple[bool, bool]:
+    """Whether a method has spatial and temporal attention, by its name; an unknown one has both."""
+    base = method.removesuffix("-noreg").removesuffix("-scratch")
+    return {"lstm": (False, False), "sa-lstm": (True, False), "ta-lstm": (False, True)}.get(base, (True, True))
+
+
 Right = Callable[[str, int, int], bool]  # (sequence, its place in the fold, seed) -> is the prediction right?
 
 
@@ -49,14 +49,16 @@ class Project:
     tests: int = 6
     seeds: tuple[int, ...] = (1, 2)
     bins: int = 4
-    cells: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, str] = field(default_factory=dict)  # cell -> its line in params.yaml
+    recipes: list[str] = field(default_factory=lambda: ["warm: {training: {batch: 99}}"])
 
     @property
     def split(self) -> Path:
         return self.root / "data" / "splits" / "toy" / f"{self.protocol}.csv"
 
-    def results(self, method: str) -> Path:
-        return self.root / "data" / "results" / "toy" / self.protocol / method
+    def results(self, key: str) -> Path:
+        """Of cell `toy-<key>`: the key is the method, or `<recipe>-<method>` for another recipe than `paper`."""
+        return self.root / "data" / "results" / "toy" / f"toy-{key}"
 
     def names(self, fold: int) -> list[str]:
         return [f"f{fold}-{i:03}" for i in range(self.tests)]
@@ -79,12 +81,40 @@ class Project:
     def each(self) -> range:
         return range(1, self.folds + 1)
 
-    def cell(self, method: str, right: Right, recipe: str = "base", **history: Any) -> None:
-        """Write the results of a method that is right where `right` says so, else names the next class."""
-        classes, folder = len(self.meta.actions), self.results(method)
-        rows = []
+    def cell(
+        self,
+        method: str,
+        right: Right,
+        *,
+        recipe: str = "paper",
+        key: str = "",
+        store: str = "sbu",
+        switch_of: str = "",
+        few: bool = False,
+        **history: Any,
+    ) -> None:
+        """Write the results of a method that is right where `right` says so, else names the next class; `few`: seed 1 alone."""
+        key = key or (method if recipe == "paper" else f"{recipe}-{method}")
+        folder, seeds = self.results(key), self.seeds[: 1 if few else None]
+        self.predictions(folder, right, seeds)
+        self.attention(folder, *attentions(method))
+        self.history(folder, seeds, attentions(method)[1], **history)
+        digest = hashlib.sha256(self.split.read_bytes()).hexdigest()
+        run = {
+            "fingerprint": {"pretrain": "a" * 64, "finetune": "b" * 64},
+            "data": {"store_sha256": "c" * 64, "split_sha256": digest},
+            "runs": [{"fold": f, "seed": s} for f in self.each() for s in seeds],
+        }
+        (folder / "run.json").write_text(json.dumps(run))
+        line = f"store: {store}, protocol: {self.protocol}, method: {method}, recipe: {recipe}"
+        more = f", switch_of: toy-{switch_of}" if switch_of else ""
+        self.cells[f"toy-{key}"] = f"{{dataset: toy, {line}, seeds: {'toy-few' if few else 'toy'}{more}}}"
+        self.write_params()
+
+    def predictions(self, folder: Path, right: Right, seeds: tuple[int, ...]) -> None:
+        classes, rows = len(self.meta.actions), []
         for fold in self.each():
-            for seed in self.seeds:
+            for seed in seeds:
                 for i, name in enumerate(self.names(fold)):
                     label = i % classes
                     predicted = label if right(name, i, seed) else (label + 1) % classes
@@ -92,34 +122,31 @@ class Project:
         (folder / "evaluate").mkdir(parents=True, exist_ok=True)
         columns = ["fold", "seed", "name", "label", "predicted", *(f"logit_{c}" for c in range(classes))]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "evaluate" / "predictions.csv", index=False)
-        self.attention(method, *SWITCHES.get(method, (True, True)))
-        self.history(method, **history)
-        digest = hashlib.sha256(self.split.read_bytes()).hexdigest()
-        run = {
-            "fingerprint": {"pretrain": "a" * 64, "finetune": "b" * 64},
-            "data": {"store_sha256": "c" * 64, "split_sha256": digest},
-            "runs": [{"fold": f, "seed": s} for f in self.each() for s in self.seeds],
-        }
-        (folder / "run.json").write_text(json.dumps(run))
-        self.cells[method] = recipe
-        self.write_params()
 
-    def attention(self, method: str, spatial: bool, temporal: bool) -> None:
+    def attention(self, folder: Path, spatial: bool, temporal: bool) -> None:
         """Half of alpha on gate 1, the rest spread evenly; beta 3 in the second bin, 1 elsewhere."""
         gates, labels = self.meta.bodies * len(self.meta.joints), range(len(self.meta.actions))
         weight = [0.5 if g == 1 else 0.5 / (gates - 1) for g in range(gates)]
         alpha = [(c, b, g, weight[g], 4) for c in labels for b in range(self.bins) for g in range(gates) if spatial]
         beta = [(c, b, 3.0 if b == 1 else 1.0, 4) for c in labels for b in range(self.bins) if temporal]
-        folder = self.results(method) / "evaluate"
+        folder = folder / "evaluate"
         pd.DataFrame(alpha, columns=["label", "bin", "joint", "weight", "clips"]).to_csv(folder / "alpha.csv", index=False)
         pd.DataFrame(beta, columns=["label", "bin", "weight", "clips"]).to_csv(folder / "beta.csv", index=False)
 
-    def history(self, method: str, dead: bool = False, infinite: tuple[int, int] | None = None, epochs: int = 3) -> None:
+    def history(
+        self,
+        folder: Path,
+        seeds: tuple[int, ...],
+        temporal: bool,
+        *,
+        dead: bool = False,
+        infinite: tuple[int, int] | None = None,
+        epochs: int = 3,
+    ) -> None:
         """Two phases; the loss halves each epoch. `infinite` names the (fold, seed) whose loss is lost."""
-        temporal = SWITCHES.get(method, (True, True))[1]
         rows = []
         for fold in self.each():
-            for seed in self.seeds:
+            for seed in seeds:
                 for step in range(1, 2 * epochs + 1):
                     loss = float("nan") if (fold, seed) == infinite and step == 2 * epochs else 2.0 ** (1 - step)
                     phase, epoch = ("main", step) if step <= epochs else ("joint", step - epochs)
@@ -132,19 +159,17 @@ class Project:
             "fold,seed,stage,phase,epoch,step,loss,cross_entropy,spatial_term,temporal_term,l1_term,train_accuracy,"
             "validation_accuracy,learning_rate,gradient_norm,beta_mean,beta_dead"
         )
-        pd.DataFrame(rows, columns=columns.split(",")).to_csv(self.results(method) / "history.csv", index=False)
+        pd.DataFrame(rows, columns=columns.split(",")).to_csv(folder / "history.csv", index=False)
 
     def write_params(self) -> None:
         """The project's own `params.yaml`, with this data set and its cells put in and switched on."""
-        lines = [
-            f"    toy-{m}: {{dataset: toy, store: sbu, protocol: {self.protocol}, method: {m}, recipe: {r}}}"
-            for m, r in self.cells.items()
-        ]
+        lines = [f"    {name}: {line}" for name, line in self.cells.items()]
         text = (ROOT / "params.yaml").read_text()
+        text = text.replace("  variants:", "  variants:\n    toy:\n      sbu-turned:\n        order: file  # [ours] test", 1)
         for head, new in (
             ("cells:", ["  toy: &toy", *lines]),
-            ("seeds:", [f"  toy: [{', '.join(map(str, self.seeds))}]"]),
-            ("recipes:", ["  warm: {training: {batch: 99}}"]),
+            ("seeds:", [f"  toy: [{', '.join(map(str, self.seeds))}]", f"  toy-few: [{self.seeds[0]}]"]),
+            ("recipes:", [f"  {line}" for line in self.recipes]),
         ):
             text = text.replace(f"\n{head}\n", "\n".join(["", head, *new, ""]), 1)
         lines = [

@@ -79,8 +79,8 @@ def paragraph(question: str, folder: Path = REPORT) -> str:
 
 def test_metrics_are_mean_sd_and_interval_of_the_runs(of_real: Path) -> None:
     found = json.loads((of_real / "metrics.json").read_text())
-    assert list(found) == ["sbu"] and sorted(found["sbu"]) == ["lstm", "sta-lstm"]
-    lstm, sta = (found["sbu"][m] for m in ("lstm", "sta-lstm"))
+    assert list(found) == ["sbu"] and list(found["sbu"]) == ["paper"] and sorted(found["sbu"]["paper"]) == ["lstm", "sta-lstm"]
+    lstm, sta = (found["sbu"]["paper"][m] for m in ("lstm", "sta-lstm"))
     assert (lstm["accuracy"]["mean"], sta["accuracy"]["mean"]) == (75.0, 91.6667)
     assert lstm["accuracy"]["sd"] == round(sqrt(2) / 2 * 100 / 6, 4)  # two values a sixth apart
     assert lstm["accuracy"]["runs"] == 2
@@ -168,16 +168,72 @@ def test_answers_say_yes_no_and_which_methods_are_missing(tmp_path: Path, monkey
 
 
 def test_two_recipes_are_told_apart(project: Project) -> None:
-    project.cell("tuned", sta_is_right, recipe="warm")
-    text = Path("params.yaml").read_text()
-    switches = "  tuned: {spatial: true, temporal: true, staged: true, regularised: true}"
-    Path("params.yaml").write_text(text.replace("\nmethods:\n", f"\nmethods:\n{switches}\n"))
+    project.cell("sta-lstm", lambda _n, _p, _s: True, recipe="warm")
     report.main("toy")
-    assert table("headline")["recipe"].tolist() == ["base", "base", "warm"]
+    assert table("headline")[["recipe", "method"]].to_numpy().tolist() == [
+        ["paper", "lstm"],
+        ["paper", "sta-lstm"],
+        ["warm", "sta-lstm"],
+    ]
     ledger = table("ledger").set_index("parameter")
-    assert str(ledger.loc["training.batch", "recipe warm"]) == "99" and ledger.loc["training.batch", "recipe base"] == ""
+    assert str(ledger.loc["training.batch", "recipe warm"]) == "99" and ledger.loc["training.batch", "recipe paper"] == ""
     assert [str(v) for v in table("recipes").iloc[0]] == ["warm", "training.batch", "99", "ours", ""]
     assert "toy-sbu, recipe warm" in paragraph("RQ1")
+    found = json.loads((REPORT / "metrics.json").read_text())["toy-sbu"]
+    assert {r: sorted(methods) for r, methods in found.items()} == {"paper": ["lstm", "sta-lstm"], "warm": ["sta-lstm"]}
+    assert [found[r]["sta-lstm"]["accuracy"]["mean"] for r in found] == [91.6667, 100.0]
+
+
+def test_comparison_has_a_column_a_recipe(project: Project) -> None:
+    project.cell("sta-lstm", lambda _n, _p, _s: True, recipe="warm")
+    report.main("toy")
+    rows = table("comparison-toy-sbu").set_index("method")
+    assert [float(rows.loc["sta-lstm", f"{r} mean"]) for r in ("paper", "warm")] == [91.6667, 100.0]
+    assert (float(rows.loc["lstm", "paper mean"]), rows.loc["lstm", "warm mean"]) == (75.0, "")
+    page = (REPORT / "report.md").read_text()
+    assert "Ours, paper recipe, SYNTHETIC (%)" in page and "Ours, warm, SYNTHETIC (%)" in page
+
+
+def test_recipes_have_their_own_pictures_of_curves_and_attention(project: Project) -> None:
+    project.cell("sta-lstm", sta_is_right, recipe="warm")
+    report.main("toy")
+    names = {path.stem for path in (REPORT / "figures").iterdir()}
+    for kind in ("alpha", "beta", "curves"):
+        assert {f"{kind}-toy-sbu-paper", f"{kind}-toy-sbu-warm"} <= names
+    assert {"confusion-toy-sbu", "classes-toy-sbu"} <= names
+
+
+def test_tuned_recipe_is_shown_where_it_has_the_method(project: Project) -> None:
+    project.cell("lstm", lambda _n, _p, _s: True, recipe="tuned")
+    report.main("toy")
+    assert pd.read_csv(REPORT / "confusion.csv")[["recipe", "method"]].iloc[0].tolist() == ["paper", "sta-lstm"]
+    project.cell("sta-lstm", lambda _n, _p, _s: False, recipe="tuned")
+    report.main("toy")
+    assert pd.read_csv(REPORT / "confusion.csv")[["recipe", "method"]].iloc[0].tolist() == ["tuned", "sta-lstm"]
+
+
+def test_every_method_is_compared_with_its_own_twins(project: Project) -> None:
+    project.cell("sa-lstm", lambda _n, _p, _s: True)
+    project.cell("sa-lstm-scratch", lstm_is_right, few=True, infinite=(2, 1))
+    project.cell("lstm-noreg", lstm_is_right)
+    project.cell("sta-lstm-noreg", sta_is_right, dead=True)
+    report.main("toy")
+    rows = table("parts-toy-sbu").set_index(["part", "method"])
+    assert rows.index.tolist() == [
+        ("the regularisers", "lstm"),
+        ("the regularisers", "sta-lstm"),
+        ("the stages of training", "sa-lstm"),
+    ]
+    scratch = rows.loc[("the stages of training", "sa-lstm")]
+    assert (float(scratch["with_mean"]), float(scratch["without_mean"])) == (100.0, 83.3333)
+    assert float(scratch["points"]) == pytest.approx(100 / 6, abs=1e-3)  # over seed 1, which both have
+    assert (float(scratch["p"]), float(scratch["p_holm"])) == (0.5, 1.0)  # two sequences; three rows
+    assert (float(scratch["with_diverged"]), float(scratch["without_diverged"])) == (0.0, 50.0)
+    sta = rows.loc[("the regularisers", "sta-lstm")]
+    assert (float(sta["points"]), float(sta["with_dead"]), float(sta["without_dead"])) == (0.0, 0.0, 100.0)
+    third = paragraph("RQ3")
+    assert "the regularisers bring +0.00 points" in third and "100 % with dead beta" in third and "under Ablation" in third
+    assert "SA-LSTM" not in third.replace("STA-LSTM", "")
 
 
 def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Path) -> None:
@@ -185,7 +241,7 @@ def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Pa
     for text in (page, markdown):
         assert "SYNTHETIC" in text[: text.index("The paper beside ours") + 200]
         assert "cannot be compared" in text
-    assert json.loads((of_synthetic / "metrics.json").read_text())["toy-sbu"]["sta-lstm"]["reported"] is None
+    assert json.loads((of_synthetic / "metrics.json").read_text())["toy-sbu"]["paper"]["sta-lstm"]["reported"] is None
     assert [str(v) for v in table("headline", of_synthetic)["reported"]] == ["", ""]
     # the rows of the real data set's table are still there
     assert "hbrnn" in table("comparison-toy-sbu", of_synthetic)["method"].tolist()
@@ -243,7 +299,7 @@ def test_ledger_has_the_parameters_of_this_data_set_with_their_provenance(of_syn
 
 def test_plots_have_a_curve_a_method_and_a_row_a_prediction(of_synthetic: Path) -> None:
     curves = pd.read_csv(of_synthetic / "curves.csv")
-    assert list(curves) == ["protocol", "method", "step", "loss", "train_accuracy", "validation_accuracy"]
+    assert list(curves) == ["protocol", "recipe", "method", "step", "loss", "train_accuracy", "validation_accuracy"]
     assert len(curves) == 2 * 6 and curves["loss"].tolist()[:3] == [1.0, 0.5, 0.25]
     rows = pd.read_csv(of_synthetic / "confusion.csv")
     assert len(rows) == 2 * 6 * 2 and (rows["actual"] == rows["predicted"]).sum() == 22

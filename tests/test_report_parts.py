@@ -71,7 +71,13 @@ def test_numbers_for_people() -> None:
 def test_roles_follow_the_switches_of_params_yaml() -> None:
     methods = parameters.load(ROOT / "params.yaml").methods
     assert {name: role(methods[method]) for name, method in ROLES.items()} == {name: name for name in ROLES}
-    assert role(Method(spatial=True, temporal=False, staged=False, regularised=True)) is None
+    assert role(Method(spatial=True, temporal=False, staged=False, regularised=False)) is None
+    assert sorted(ROLES.values()) == sorted(methods)
+    assert [text.label(m) for m in ("lstm-noreg", "ta-lstm-scratch", "gru-noreg")] == [
+        "LSTM without regularisers",
+        "TA-LSTM without staged training",
+        "gru-noreg",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> results.Results:
 
 
 def test_area_of_a_joint_is_proportional_to_its_weight(loaded: results.Results) -> None:
-    picture = attention.alpha_picture(analyse(loaded)[0])
+    picture = attention.alpha_picture(analyse(loaded)[0], "paper")
     assert picture is not None
     root = ET.fromstring(picture.svg)  # noqa: S314
     space = "{http://www.w3.org/2000/svg}"
@@ -163,11 +169,11 @@ def test_classes_that_the_data_do_not_have_are_not_shown(tmp_path: Path, monkeyp
 
 
 def test_methods_without_temporal_attention_have_no_picture_of_beta(loaded: results.Results) -> None:
-    assert attention.beta_picture(analyse(loaded)[0], 4) is None
+    assert attention.beta_picture(analyse(loaded)[0], "paper", 4) is None
 
 
 def test_inline_figures_follow_the_pages_colours(loaded: results.Results) -> None:
-    figure = figures.curves(analyse(loaded)[0])
+    figure = figures.curves(analyse(loaded)[0], "paper")
     assert figures.INK in figure.svg and figures.PAPER in figure.svg
     inline = figure.inline()
     assert figures.INK not in inline and figures.PAPER not in inline and "currentColor" in inline

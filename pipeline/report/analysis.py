@@ -5,38 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.grid import chosen_by_test
 from pipeline.params import Method
 from pipeline.report.results import CellResult, ProtocolResult, Results
 from pipeline.statistics import Accuracy, Bootstrap, Difference, Stability, compare, stability, summarise
 from pipeline.summaries import training_summary
 
-# What a method is within its recipe, by its switches, and the method that params.yaml ships for it.
+# What a method is within its recipe, by its switches, and the method that params.yaml ships for it. `-noreg` and `-scratch` are
+# the twins of a method: without regularisers, and without staged training.
 ROLES = {
     "lstm": "lstm",
     "sa": "sa-lstm",
     "ta": "ta-lstm",
     "sta": "sta-lstm",
-    "noreg": "sta-lstm-noreg",
-    "scratch": "sta-lstm-scratch",
+    "sta-noreg": "sta-lstm-noreg",
+    "sta-scratch": "sta-lstm-scratch",
+    "lstm-noreg": "lstm-noreg",
+    "sa-noreg": "sa-lstm-noreg",
+    "sa-scratch": "sa-lstm-scratch",
+    "ta-noreg": "ta-lstm-noreg",
+    "ta-scratch": "ta-lstm-scratch",
 }
-_ATTENTION = {
-    (True, False, True, True): "sa",
-    (False, True, True, True): "ta",
-    (True, True, True, True): "sta",
-    (True, True, True, False): "noreg",
-    (True, True, False, True): "scratch",
-}
-# The method whose confusion matrix and attention are shown: the first of these that was run. Not the most accurate one,
-# because that would be a choice by test data.
-SHOWN = ("sta", "scratch", "noreg", "sa", "ta", "lstm")
+# The roles that every report asks for, and draws the curves of; the other twins are there where they were run.
+MAIN = tuple(ROLES)[:6]
+_BASES = {(False, False): "lstm", (True, False): "sa", (False, True): "ta", (True, True): "sta"}
+TWINS = {"noreg": ("lstm", "sa", "ta", "sta"), "scratch": ("sa", "ta", "sta")}
+# The method whose confusion matrix and attention are shown: the first of these that was run, under the first of these recipes
+# that it was run with. Not the most accurate one, because that would be a choice by test data.
+SHOWN = (*dict.fromkeys(("sta", "sta-scratch", "sta-noreg", "sa", "ta", "lstm", *ROLES)),)
+PREFERRED = ("tuned",)
 
 
 @dataclass(frozen=True)
 class ProtocolAnalysis:
     """What was found on one protocol.
 
-    `accuracy`, `stability` and `training` by method; `groups`: recipe -> role -> method; `differences[a, b]`: accuracy of `a`
-    minus that of `b`, for every method against `lstm` and `sta` of its recipe; `shown`: the method of the pictures.
+    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, and like everything below
+    without switches; `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its
+    recipe, and for every method against its twins; `shown`: the cell of the pictures.
     `counterpart` names the protocol of the paper's table, `reported` its numbers by method: None where ours are not comparable
     with them (synthetic data).
     """
@@ -58,12 +64,29 @@ class ProtocolAnalysis:
 
     @property
     def cell(self) -> CellResult:
-        """The results of the shown method."""
+        """The results of the shown cell."""
         return self.result.cells[self.shown]
 
-    def recipe(self, method: str) -> str:
-        """The recipe that a method ran under."""
-        return self.result.cells[method].recipe
+    def find(self, recipe: str, method: str) -> str | None:
+        """The cell of a method under a recipe; None where it was not run."""
+        cells = self.result.plain.items()
+        return next((name for name, cell in cells if (cell.recipe, cell.method) == (recipe, method)), None)
+
+    def of(self, recipe: str) -> dict[str, CellResult]:
+        """The cells of a recipe."""
+        return {name: cell for name, cell in self.result.plain.items() if cell.recipe == recipe}
+
+    def suffix(self, recipe: str) -> str:
+        """What a file name needs to tell recipes apart: nothing where there is one."""
+        return f"-{recipe}" if len(self.groups) > 1 else ""
+
+    def place(self, recipe: str) -> str:
+        """The protocol for people, with the recipe where there are several."""
+        return f"{self.name}, recipe {recipe}" if len(self.groups) > 1 else self.name
+
+    def pictured(self, recipe: str) -> str:
+        """The cell of a recipe that pictures of it show."""
+        return _shown(self.of(recipe), {recipe: self.groups[recipe]})
 
     def difference(self, recipe: str, role: str, reference: str) -> Difference | None:
         """Accuracy of a role minus that of another in one recipe; None where either was not run, or no seed is common."""
@@ -78,10 +101,12 @@ class ProtocolAnalysis:
 
 
 def role(switches: Method) -> str | None:
-    """`lstm`, `sa`, `ta`, `sta`, `noreg` or `scratch`; None for a combination that no research question asks about."""
-    if not switches.spatial and not switches.temporal:
-        return "lstm" if switches.regularised else None  # there is nothing to stage without attention
-    return _ATTENTION.get((switches.spatial, switches.temporal, switches.staged, switches.regularised))
+    """A key of `ROLES`; None for a combination that no research question asks about."""
+    base = _BASES[switches.spatial, switches.temporal]
+    scratch = base != "lstm" and not switches.staged  # there is nothing to stage without attention
+    if scratch and not switches.regularised:
+        return None
+    return f"{base}-scratch" if scratch else base if switches.regularised else f"{base}-noreg"
 
 
 def analyse(results: Results) -> list[ProtocolAnalysis]:
@@ -96,12 +121,12 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
     rows = results.paper[results.paper["protocol"] == counterpart]
     return ProtocolAnalysis(
         protocol,
-        {method: summarise(cell.outcomes, rule) for method, cell in cells.items()},
-        {method: stability(cell.outcomes, cell.history, rule.confidence) for method, cell in cells.items()},
-        {method: training_summary(cell.history) for method, cell in cells.items()},
+        {name: summarise(cell.outcomes, rule) for name, cell in cells.items()},
+        {name: stability(cell.outcomes, cell.history, rule.confidence) for name, cell in cells.items()},
+        {name: training_summary(cell.history) for name, cell in cells.items()},
         groups,
         _differences(protocol, groups, rule),
-        _shown(protocol, groups),
+        _shown(protocol.plain, groups),
         counterpart,
         None if results.synthetic else dict(zip(rows["method"], rows["reported"].astype(float), strict=True)),
     )
@@ -109,48 +134,58 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
 
 def _groups(protocol: ProtocolResult) -> dict[str, dict[str, str]]:
     groups: dict[str, dict[str, str]] = {}
-    for method, cell in protocol.cells.items():
+    for name, cell in protocol.plain.items():
         group = groups.setdefault(cell.recipe, {})
-        if name := role(cell.switches):
-            group.setdefault(name, method)
+        if known := role(cell.switches):
+            group.setdefault(known, name)
     return groups
 
 
 def _differences(
     protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Bootstrap
 ) -> dict[tuple[str, str], Difference | None]:
-    found = {}
-    for method, cell in protocol.cells.items():
-        for reference in ("lstm", "sta"):
-            other = groups[cell.recipe].get(reference)
-            if other and other != method:
-                found[method, other] = compare(cell.outcomes, protocol.cells[other].outcomes, rule)
-    return found
-
-
-def _shown(protocol: ProtocolResult, groups: dict[str, dict[str, str]]) -> str:
+    cells = protocol.plain
+    pairs = [(name, groups[cell.recipe].get(reference)) for name, cell in cells.items() for reference in ("lstm", "sta")]
     for group in groups.values():
-        for name in SHOWN:
-            if name in group:
-                return group[name]
-    return next(iter(protocol.cells))
+        pairs += [(group[base], group.get(f"{base}-{twin}")) for twin, bases in TWINS.items() for base in bases if base in group]
+    unique = dict.fromkeys((name, other) for name, other in pairs if other and other != name)
+    return {(name, other): compare(cells[name].outcomes, cells[other].outcomes, rule) for name, other in unique}
+
+
+def _shown(cells: dict[str, CellResult], groups: dict[str, dict[str, str]]) -> str:
+    recipes = sorted(groups, key=lambda recipe: recipe not in PREFERRED)
+    found = (groups[recipe][name] for name in SHOWN for recipe in recipes if name in groups[recipe])
+    return next(found, next(iter(cells)))
 
 
 def metrics(results: Results, analyses: list[ProtocolAnalysis]) -> dict[str, Any]:
-    """The content of `metrics.json`, in per cent, four decimals; its intervals are 95 % whatever the tables show."""
-    return {a.name: {method: _metric(results, a, method) for method in a.accuracy} for a in analyses}
+    """The content of `metrics.json`: protocol -> recipe -> method, and protocol -> `switches` -> cell.
+
+    In per cent, four decimals; its intervals are 95 % whatever the tables show.
+    """
+    found: dict[str, Any] = {}
+    for analysis in analyses:
+        recipes: dict[str, Any] = {}
+        for name, cell in analysis.result.plain.items():
+            reported = (analysis.reported or {}).get(cell.method)
+            recipes.setdefault(cell.recipe, {})[cell.method] = {
+                "accuracy": _metric(results, analysis, name),
+                "reported": reported,
+            }
+        for name, cell in analysis.result.switches.items():
+            fair = not chosen_by_test(results.params, cell.recipe)
+            recipes.setdefault("switches", {})[name] = {"accuracy": _metric(results, analysis, name), "comparable": fair}
+        found[analysis.name] = recipes
+    return found
 
 
-def _metric(results: Results, analysis: ProtocolAnalysis, method: str) -> dict[str, Any]:
-    found, rule = analysis.accuracy[method], results.params.report
+def _metric(results: Results, analysis: ProtocolAnalysis, name: str) -> dict[str, Any]:
+    found, rule = analysis.accuracy[name], results.params.report
     if rule.confidence != 0.95:
-        found = summarise(analysis.result.cells[method].outcomes, rule.model_copy(update={"confidence": 0.95}))
+        found = summarise(analysis.result.cells[name].outcomes, rule.model_copy(update={"confidence": 0.95}))
     return {
-        "accuracy": {
-            "mean": round(found.mean, 4),
-            "sd": None if found.sd is None else round(found.sd, 4),
-            "ci95": [round(found.low, 4), round(found.high, 4)],
-            "runs": found.runs,
-        },
-        "reported": (analysis.reported or {}).get(method),
+        "mean": round(found.mean, 4),
+        "sd": None if found.sd is None else round(found.sd, 4),
+        "ci95": [round(found.low, 4), round(found.high, 4)],
+        "runs": found.runs,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.report import text
+from pipeline.report import text, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Table, field
@@ -57,11 +57,7 @@ def answers(results: Results, analyses: list[ProtocolAnalysis]) -> list[Answer]:
 
 def _places(analyses: list[ProtocolAnalysis]) -> list[tuple[ProtocolAnalysis, str, str]]:
     """(analysis, recipe, name) of each block that a question is answered for."""
-    return [
-        (analysis, recipe, analysis.name if len(analysis.groups) == 1 else f"{analysis.name}, recipe {recipe}")
-        for analysis in analyses
-        for recipe in analysis.groups
-    ]
+    return [(analysis, recipe, analysis.place(recipe)) for analysis in analyses for recipe in analysis.groups]
 
 
 def _lead(verdicts: dict[str, str]) -> str:
@@ -116,19 +112,19 @@ def _single_gains(analysis: ProtocolAnalysis, recipe: str) -> str:
 
 
 def _third(analyses: list[ProtocolAnalysis]) -> Answer:
-    verdicts, sentences = {}, []
+    """STA-LSTM against its twins; the other methods with theirs are in a table."""
+    verdicts, sentences, others = {}, [], False
     for analysis, recipe, place in _places(analyses):
-        pair = {what: analysis.difference(recipe, "sta", role) for role, what in _PARTS.items()}
+        pair = {what: analysis.difference(recipe, "sta", f"sta-{twin}") for twin, what in twins.PARTS.items()}
         for what, found in pair.items():
             verdicts[f"{what}, {place}"] = verdict(found)
             if found:
                 sentences.append(f"On {place}, {what} bring {text.difference(found)}; {because(found)}.")
         if any(pair.values()):
             sentences.append(_stability(analysis, recipe))
-    return Answer("RQ3", verdicts, " ".join([_gain_lead(verdicts), *sentences]))
-
-
-_PARTS = {"noreg": "the regularisers", "scratch": "the stages of training"}
+        others |= any(base != "sta" for _, base, _ in twins.pairs(analysis, recipe))
+    more = ["The other methods, each with and without the same parts, are in a table under Ablation."] if others else []
+    return Answer("RQ3", verdicts, " ".join([_gain_lead(verdicts), *sentences, *more]))
 
 
 def _gain_lead(verdicts: dict[str, str]) -> str:
@@ -138,26 +134,27 @@ def _gain_lead(verdicts: dict[str, str]) -> str:
 
 def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
     group, parts = analysis.groups[recipe], []
-    for method in [group[name] for name in ("sta", "noreg", "scratch") if name in group]:
-        found = analysis.stability[method]
+    for cell in [group[name] for name in ("sta", "sta-noreg", "sta-scratch") if name in group]:
+        found = analysis.stability[cell]
         dead = "" if found.dead is None else f", {100 * found.dead:.0f} % with dead beta"
         numbers = (
             f"s.d. {text.number(found.sd)}, {100 * found.diverged:.0f} % of {found.trained} networks diverged or at chance{dead}"
         )
-        parts.append(f"{text.label(method)} {numbers}")
+        parts.append(f"{text.label(analysis.result.cells[cell].method)} {numbers}")
     return f"Stability: {'; '.join(parts)}."
 
 
 def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
     verdicts, sentences = {}, []
     for analysis, recipe, place in _places(analyses):
-        method = analysis.groups[recipe].get("sta")
+        cell = analysis.groups[recipe].get("sta")
         verdicts[place] = "not from synthetic data" if results.synthetic else text.NOT_RUN
-        if method and analysis.reported:
-            sentences.append(_against_reported(results, analysis, method, place))
+        if cell and analysis.reported:
+            sentences.append(_against_reported(results, analysis, cell, place))
             verdicts[place] = "against reported numbers only"
     for analysis in analyses:
-        if missing := [row for row, m in _paper_rows(results, analysis) if m not in analysis.accuracy]:
+        run = {cell.method for cell in analysis.result.plain.values()}
+        if missing := [row for row, method in _paper_rows(results, analysis) if method not in run]:
             sentences.append(f"Not run yet on {analysis.name}: {text.joined(missing)}.")
     return Answer("RQ4", verdicts, " ".join([_lead(verdicts), *sentences]))
 
@@ -167,9 +164,9 @@ def _paper_rows(results: Results, analysis: ProtocolAnalysis) -> list[tuple[str,
     return list(zip(rows["row"], rows["method"], strict=True))
 
 
-def _against_reported(results: Results, analysis: ProtocolAnalysis, method: str, place: str) -> str:
+def _against_reported(results: Results, analysis: ProtocolAnalysis, cell: str, place: str) -> str:
     """Where the reported numbers lie against our interval: they come without predictions, so nothing can be paired."""
-    found, reported = analysis.accuracy[method], analysis.reported or {}
+    found, reported = analysis.accuracy[cell], analysis.reported or {}
     where: dict[str, list[str]] = {"below": [], "within": [], "above": []}
     for row, key in _paper_rows(results, analysis):
         number = reported[key]

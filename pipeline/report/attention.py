@@ -89,11 +89,11 @@ def _depth(joint: int, parent: dict[int, int]) -> int:
     return len(seen)
 
 
-def alpha_picture(analysis: ProtocolAnalysis) -> Figure | None:
+def alpha_picture(analysis: ProtocolAnalysis, recipe: str) -> Figure | None:
     """Mean alpha of the shown method on two schematic people, a panel a class; None where it has no spatial attention."""
     store = analysis.result.store
     gates = store.meta.bodies * len(store.meta.joints)
-    weights = mean_alpha(analysis.cell.alpha, gates)
+    weights = mean_alpha(analysis.result.cells[analysis.pictured(recipe)].alpha, gates)
     if not weights:
         return None
     columns, scale = (4, 1.0) if len(weights) <= MANY else (8, 0.55)
@@ -109,7 +109,8 @@ def alpha_picture(analysis: ProtocolAnalysis) -> Figure | None:
         f' viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="{12 / scale**0.5:.1f}">\n'
         f'<rect width="100%" height="100%" fill="{PAPER}"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
-    return Figure(f"alpha-{analysis.name}", _alpha_caption(analysis, gates), _alpha_alt(analysis, weights, gates), svg)
+    key = f"alpha-{analysis.name}{analysis.suffix(recipe)}"
+    return Figure(key, _alpha_caption(analysis, recipe, gates), _alpha_alt(analysis, recipe, weights, gates), svg)
 
 
 def _panel(store: StoreResult, relative: Points, title: str, titles: bool) -> str:
@@ -134,28 +135,32 @@ def _panel(store: StoreResult, relative: Points, title: str, titles: bool) -> st
     return "\n".join(lines)
 
 
-def _alpha_caption(analysis: ProtocolAnalysis, gates: int) -> str:
+def _pictured(analysis: ProtocolAnalysis, recipe: str) -> str:
+    return text.label(analysis.result.cells[analysis.pictured(recipe)].method)
+
+
+def _alpha_caption(analysis: ProtocolAnalysis, recipe: str, gates: int) -> str:
     planted = " Rings: the joints on which the generator planted the evidence." if analysis.result.store.evidence else ""
     return (
-        f"{analysis.name}: mean spatial attention of {text.label(analysis.shown)} by class. The area of a joint is proportional"
-        f" to its weight; uniform attention gives each of the {gates} joints 1/{gates}. Schematic people, facing the reader:"
-        f" their left is on the right; first body on the left.{planted}"
+        f"{analysis.place(recipe)}: mean spatial attention of {_pictured(analysis, recipe)} by class."
+        f" The area of a joint is proportional to its weight; uniform attention gives each of the {gates} joints 1/{gates}."
+        f" Schematic people, facing the reader: their left is on the right; first body on the left.{planted}"
     )
 
 
-def _alpha_alt(analysis: ProtocolAnalysis, weights: dict[int, Points], gates: int) -> str:
+def _alpha_alt(analysis: ProtocolAnalysis, recipe: str, weights: dict[int, Points], gates: int) -> str:
     meta = analysis.result.store.meta
     tops = []
     for label, weight in weights.items():
         gate = int(weight.argmax())
         body, joint = divmod(gate, len(meta.joints))
         tops.append(f"{meta.actions[label]}: {meta.joints[joint]} of body {body + 1}, {weight[gate] * gates:.1f} times uniform")
-    return f"Most attended joint by class on {analysis.name}. {'; '.join(tops)}."
+    return f"Most attended joint by class on {analysis.place(recipe)}. {'; '.join(tops)}."
 
 
-def beta_picture(analysis: ProtocolAnalysis, bins: int) -> Figure | None:
+def beta_picture(analysis: ProtocolAnalysis, recipe: str, bins: int) -> Figure | None:
     """Mean beta of the shown method over the time of a clip, relative to its mean, a row a class; None without any."""
-    store, found = analysis.result.store, mean_beta(analysis.cell.beta, bins)
+    store, found = analysis.result.store, mean_beta(analysis.result.cells[analysis.pictured(recipe)].beta, bins)
     if not found:
         return None
     table = np.array([row / mean if (mean := np.nanmean(row)) > 0 else row for row in found.values()])
@@ -179,6 +184,7 @@ def beta_picture(analysis: ProtocolAnalysis, bins: int) -> Figure | None:
         bar.outline.set_visible(False)
         svg = to_svg(drawn)
     planted = " Dashed: the part of the clip in which the generator planted the evidence." if store.evidence else ""
-    caption = f"{analysis.name}: mean temporal attention of {text.label(analysis.shown)} by class; 1 is the clip's mean.{planted}"
+    method = _pictured(analysis, recipe)
+    caption = f"{analysis.place(recipe)}: mean temporal attention of {method} by class; 1 is the clip's mean.{planted}"
     peaks = ", ".join(f"{name} {(int(np.nanargmax(row)) + 0.5) / bins:.2f}" for name, row in zip(actions, table, strict=True))
-    return Figure(f"beta-{analysis.name}", caption, f"{caption} Time of the peak: {peaks}.", svg)
+    return Figure(f"beta-{analysis.name}{analysis.suffix(recipe)}", caption, f"{caption} Time of the peak: {peaks}.", svg)

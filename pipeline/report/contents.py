@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.report import text
-from pipeline.report.analysis import ROLES, ProtocolAnalysis
+from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Row, Table, field, yes_no
 from pipeline.report.tables import method as method_column
-from pipeline.statistics import Accuracy, holm
+from pipeline.statistics import Accuracy, Difference, holm
 
 GRADES = {
     "summary": "from the project's source page, a summary of the paper",
@@ -22,19 +22,9 @@ GRADES = {
 SWITCHES = ("spatial", "temporal", "staged", "regularised")
 
 
-def _accuracy_fields(found: Accuracy | None) -> dict[str, Any]:
-    names = ("mean", "sd", "low", "high", "runs", "samples", "standard_error")
-    return {name: getattr(found, name) if found else None for name in names}
-
-
-def _ours(row: Row) -> str:
-    if row["mean"] is None:
-        return text.NOT_RUN
-    return text.accuracy(Accuracy(**{name: row[name] for name in Accuracy.__dataclass_fields__}))
-
-
-def _interval(row: Row) -> str:
-    return text.MISSING if row["low"] is None else text.interval(row["low"], row["high"])
+def accuracy_fields(found: Accuracy | None, prefix: str = "") -> dict[str, Any]:
+    """An accuracy as values of a row; None where there is none."""
+    return {f"{prefix}{name}": getattr(found, name) if found else None for name in Accuracy.__dataclass_fields__}
 
 
 def interval_title(results: Results) -> str:
@@ -42,9 +32,21 @@ def interval_title(results: Results) -> str:
     return f"{100 * results.params.report.confidence:g} % interval"
 
 
-def _ours_columns(results: Results) -> tuple[Column, ...]:
-    title = "Ours, SYNTHETIC (%)" if results.synthetic else "Ours (%)"
-    return Column(title, _ours, numeric=True), Column(interval_title(results), _interval, numeric=True)
+def ours_columns(results: Results, prefix: str = "", recipe: str = "") -> tuple[Column, Column]:
+    """Our accuracy and its interval, from `accuracy_fields` with this prefix; under one recipe where it is named."""
+
+    def ours(row: Row) -> str:
+        if row[f"{prefix}mean"] is None:
+            return text.NOT_RUN
+        return text.accuracy(Accuracy(**{name: row[f"{prefix}{name}"] for name in Accuracy.__dataclass_fields__}))
+
+    def interval(row: Row) -> str:
+        low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+        return text.MISSING if low is None else text.interval(low, high)
+
+    under = f", {f'{recipe} recipe' if recipe == 'paper' else recipe}" if recipe else ""
+    title = f"Ours{under}{', SYNTHETIC' if results.synthetic else ''} (%)"
+    return Column(title, ours, numeric=True), Column(interval_title(results), interval, numeric=True)
 
 
 def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
@@ -52,21 +54,14 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     rows: list[dict[str, Any]] = []
     for analysis in analyses:
         for recipe, group in analysis.groups.items():
-            for method in [group[name] for name in ("lstm", "sta") if name in group] or [analysis.shown]:
-                found = analysis.accuracy[method]
-                reported = (analysis.reported or {}).get(method)
-                gap = None if reported is None else found.mean - reported
-                rows.append(
-                    {"protocol": analysis.name, "recipe": recipe, "method": method, "reported": reported}
-                    | _accuracy_fields(found)
-                    | {"gap": gap}
-                )
+            named = [group[name] for name in ("lstm", "sta") if name in group]
+            rows += [_headline_row(analysis, recipe, name) for name in named or [analysis.pictured(recipe)]]
     columns = (
         field("protocol", "Protocol", whole=True),
-        *([field("recipe", "Recipe")] if several_recipes(analyses) else []),
+        *([field("recipe", "Recipe", whole=True)] if several_recipes(analyses) else []),
         method_column(),
         field("reported", "Paper (%)", 2),
-        *_ours_columns(results),
+        *ours_columns(results),
         Column("Ours \N{MINUS SIGN} paper", lambda row: text.signed(row["gap"]), numeric=True),
         field("samples", "Test sequences", 0),
         field("standard_error", "Binomial s.e.", 2),
@@ -80,47 +75,50 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     return Table("headline", "STA-LSTM and the LSTM that it is compared with", columns, rows, note, strong)
 
 
+def _headline_row(analysis: ProtocolAnalysis, recipe: str, name: str) -> dict[str, Any]:
+    found, method = analysis.accuracy[name], analysis.result.cells[name].method
+    reported = (analysis.reported or {}).get(method)
+    gap = None if reported is None else found.mean - reported
+    row = {"protocol": analysis.name, "recipe": recipe, "method": method, "reported": reported}
+    return row | accuracy_fields(found) | {"gap": gap}
+
+
 def several_recipes(analyses: list[ProtocolAnalysis]) -> bool:
     """Whether the report has more than one recipe to tell apart."""
     return len({recipe for analysis in analyses for recipe in analysis.groups}) > 1
 
 
 def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
-    """A row for every method of the paper's table, then our methods that it does not have."""
+    """A row for every method of the paper's table, then our methods that it does not have; ours under each recipe."""
     paper = results.paper[results.paper["protocol"] == analysis.counterpart]
+    several = len(analysis.groups) > 1
+    prefixes = {recipe: f"{recipe} " if several else "" for recipe in analysis.groups}
     rows: list[dict[str, Any]] = []
-    for line in paper.to_dict("records"):
-        known = {key: line[key] for key in ("method", "row", "year", "reported", "source", "grade", "note")}
-        rows.append(known | _accuracy_fields(analysis.accuracy.get(str(line["method"]))))
-    for method, found in analysis.accuracy.items():
-        if method not in set(paper["method"]):
-            own = {
-                "method": method,
-                "row": text.label(method),
-                "year": None,
-                "reported": None,
-                "source": "",
-                "grade": "",
-                "note": "",
-            }
-            rows.append(own | _accuracy_fields(found))
+    for line in [*paper.to_dict("records"), *_own_lines(analysis, set(paper["method"]))]:
+        row: dict[str, Any] = {key: line[key] for key in ("method", "row", "year", "reported", "source", "grade", "note")}
+        for recipe, prefix in prefixes.items():
+            cell = analysis.find(recipe, str(line["method"]))
+            row |= accuracy_fields(analysis.accuracy[cell] if cell else None, prefix)
+        rows.append(row)
     reported = f"Paper, on real {analysis.counterpart} (%)" if results.synthetic else "Reported (%)"
     columns = (
         Column("Method", lambda row: f"{row['row']} *" if row["note"] else row["row"], whole=True),
         field("year", "Year"),
         field("reported", reported, 2),
-        *_ours_columns(results),
+        *(c for recipe, prefix in prefixes.items() for c in ours_columns(results, prefix, recipe if several else "")),
         Column("Source of the reported number", _source),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
-    return Table(
-        f"comparison-{analysis.name}",
-        f"{analysis.name}: methods of the paper's table",
-        columns,
-        rows,
-        _comparison_note(results, paper),
-        strong,
-    )
+    title = f"{analysis.name}: methods of the paper's table"
+    return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, paper), strong)
+
+
+def _own_lines(analysis: ProtocolAnalysis, known: set[str]) -> list[dict[Any, Any]]:
+    """Our methods that the paper's table does not have; twins of a method stand in the ablation."""
+    cells = [cell for cell in analysis.result.plain.values() if "-" not in (role(cell.switches) or "")]
+    methods = dict.fromkeys(cell.method for cell in cells if cell.method not in known)
+    empty = {"year": None, "reported": None, "source": "", "grade": "", "note": ""}
+    return [{"method": method, "row": text.label(method), **empty} for method in methods]
 
 
 def _source(row: Row) -> str:
@@ -139,59 +137,67 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
     """Every method with its switches, and its difference to LSTM and to STA-LSTM of the same recipe."""
     rows: list[dict[str, Any]] = []
     for recipe, group in analysis.groups.items():
-        planned = [group.get(name, default) for name, default in ROLES.items()]
-        others = [m for m, cell in analysis.result.cells.items() if cell.recipe == recipe and m not in planned]
-        rows += [_ablation_row(results, analysis, recipe, method) for method in [*planned, *others]]
+        planned = {default: group.get(name) for name, default in ROLES.items() if name in MAIN or name in group}
+        others = {name: name for name in analysis.of(recipe) if name not in planned.values()}
+        rows += [_ablation_row(results, analysis, recipe, method, cell) for method, cell in (planned | others).items()]
     _adjust(rows)
     columns = (
-        *([field("recipe", "Recipe")] if len(analysis.groups) > 1 else []),
+        *([field("recipe", "Recipe", whole=True)] if len(analysis.groups) > 1 else []),
         method_column(),
         *(yes_no(name, name.capitalize()) for name in SWITCHES),
-        *_ours_columns(results)[:1],
-        *_difference_columns("lstm", "LSTM"),
-        *_difference_columns("sta", "STA-LSTM"),
+        *ours_columns(results)[:1],
+        *difference_columns("lstm_", "\N{GREEK CAPITAL LETTER DELTA} to LSTM"),
+        *difference_columns("sta_", "\N{GREEK CAPITAL LETTER DELTA} to STA-LSTM"),
     )
     note = (
         f"Differences in points with their {interval_title(results)}s: the row's method minus the reference, paired by sequence"
-        " and seed. p: exact sign-flip test by sequence (McNemar's where there is one seed), adjusted by Holm's method over the"
-        " rows of the column. Staged training does not apply to a method without attention."
+        " and seed, over the seeds that both have. p: exact sign-flip test by sequence (McNemar's where there is one seed),"
+        " adjusted by Holm's method over the rows of the column. Staged training does not apply to a method without attention."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     return Table(f"ablation-{analysis.name}", f"{analysis.name}: what each part contributes", columns, rows, note, strong)
 
 
-def _ablation_row(results: Results, analysis: ProtocolAnalysis, recipe: str, method: str) -> dict[str, Any]:
+def _ablation_row(results: Results, analysis: ProtocolAnalysis, recipe: str, method: str, cell: str | None) -> dict[str, Any]:
+    method = analysis.result.cells[cell].method if cell else method
     switches = results.params.methods.get(method)
     row: dict[str, Any] = {"recipe": recipe, "method": method} | {n: getattr(switches, n, None) for n in SWITCHES}
     if not (row["spatial"] or row["temporal"]):
         row["staged"] = None
-    row |= _accuracy_fields(analysis.accuracy.get(method))
+    row |= accuracy_fields(analysis.accuracy[cell] if cell else None)
     for reference in ("lstm", "sta"):
-        found = analysis.differences.get((method, analysis.groups[recipe].get(reference, "")))
-        row |= {f"{reference}_{key}": getattr(found, key, None) for key in ("points", "low", "high", "p", "better", "worse")}
+        found = analysis.differences.get((cell or "", analysis.groups[recipe].get(reference, "")))
+        row |= difference_fields(found, f"{reference}_")
     return row
 
 
+def difference_fields(found: Difference | None, prefix: str = "") -> dict[str, Any]:
+    """A difference as values of a row; None where there is none."""
+    return {f"{prefix}{key}": getattr(found, key, None) for key in ("points", "low", "high", "p", "better", "worse")}
+
+
 def _adjust(rows: list[dict[str, Any]]) -> None:
-    """Add `<reference>_p_holm`, adjusted within the recipe's column of p values."""
     for recipe in {row["recipe"]: None for row in rows}:
         for reference in ("lstm", "sta"):
-            family = [row for row in rows if row["recipe"] == recipe]
-            tested = [row for row in family if row[f"{reference}_p"] is not None]
-            adjusted = iter(holm([row[f"{reference}_p"] for row in tested]))
-            for row in family:
-                row[f"{reference}_p_holm"] = None if row[f"{reference}_p"] is None else next(adjusted)
+            adjust([row for row in rows if row["recipe"] == recipe], f"{reference}_")
 
 
-def _difference_columns(reference: str, name: str) -> tuple[Column, Column]:
+def adjust(family: list[dict[str, Any]], prefix: str = "") -> None:
+    """Add `p_holm` to each row: its `p` adjusted over these rows; None where there is none."""
+    adjusted = iter(holm([row[f"{prefix}p"] for row in family if row[f"{prefix}p"] is not None]))
+    for row in family:
+        row[f"{prefix}p_holm"] = None if row[f"{prefix}p"] is None else next(adjusted)
+
+
+def difference_columns(prefix: str, title: str) -> tuple[Column, Column]:
+    """A difference with its interval and its adjusted p, from `difference_fields` and `adjust` with this prefix."""
+
     def points(row: Row) -> str:
-        low, high = row[f"{reference}_low"], row[f"{reference}_high"]
-        if low is None:
-            return text.MISSING
-        return f"{text.signed(row[f'{reference}_points'])} {text.interval(low, high)}"
+        low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+        return text.MISSING if low is None else f"{text.signed(row[f'{prefix}points'])} {text.interval(low, high)}"
 
     def p(row: Row) -> str:
-        value = row[f"{reference}_p_holm"]
+        value = row[f"{prefix}p_holm"]
         return text.MISSING if value is None else text.p_value(value)
 
-    return Column(f"\N{GREEK CAPITAL LETTER DELTA} to {name}", points, True), Column("p", p, True)
+    return Column(title, points, True), Column("p", p, True)

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import summaries
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.report.contents import several_recipes
 from pipeline.report.results import CellResult, Results, StoreResult
 from pipeline.report.tables import Column, Table, field, short
 from pipeline.report.tables import method as method_column
@@ -17,7 +18,8 @@ def classes(analysis: ProtocolAnalysis) -> Table:
     """Accuracy of each tested class by the shown method, with the LSTM of its recipe beside it."""
     actions = analysis.result.store.meta.actions
     found = per_class(analysis.cell.outcomes, len(actions))
-    baseline = analysis.groups[analysis.recipe(analysis.shown)].get("lstm")
+    shown = text.label(analysis.cell.method)
+    baseline = analysis.groups[analysis.cell.recipe].get("lstm")
     other = per_class(analysis.result.cells[baseline].outcomes, len(actions))["accuracy"] if baseline else None
     rows = []
     for i, row in enumerate(found.to_dict("records")):
@@ -30,27 +32,35 @@ def classes(analysis: ProtocolAnalysis) -> Table:
     columns = (
         field("action", "Class"),
         field("samples", "Sequences", 0),
-        field("accuracy", f"{text.label(analysis.shown)} (%)", 1),
+        field("accuracy", f"{shown} (%)", 1),
         field("standard_error", "Binomial s.e.", 1),
-        *([field("lstm_accuracy", f"{text.label(baseline)} (%)", 1)] if baseline and baseline != analysis.shown else []),
+        *([field("lstm_accuracy", "LSTM (%)", 1)] if baseline and baseline != analysis.shown else []),
         Column(
             "Most often taken for", lambda r: f"{r['mistaken']} ({r['mistaken_share']:.1f} %)" if r["mistaken"] else text.MISSING
         ),
     )
     note = "Over all folds and seeds together. The standard error counts each sequence once, however many seeds there are."
-    return Table(f"classes-{analysis.name}", f"{analysis.name}: accuracy by class", columns, rows, note)
+    place = analysis.place(analysis.cell.recipe)
+    return Table(f"classes-{analysis.name}", f"{place}: accuracy by class", columns, rows, note)
+
+
+def recipe_column(analyses: list[ProtocolAnalysis]) -> tuple[Column, ...]:
+    """The column of the recipe, where there are several."""
+    return (field("recipe", "Recipe", whole=True),) if several_recipes(analyses) else ()
 
 
 def training(analyses: list[ProtocolAnalysis]) -> Table:
-    """Stability and the ends of the training curves, a row a protocol and method."""
+    """Stability and the ends of the training curves, a row a protocol, recipe and method."""
     rows = []
     for analysis in analyses:
-        for method, stable in analysis.stability.items():
+        for name, cell in analysis.result.plain.items():
+            stable = analysis.stability[name]
             shares = {"diverged": 100 * stable.diverged, "dead": None if stable.dead is None else 100 * stable.dead}
-            row: dict[str, Any] = {"protocol": analysis.name, "method": method, "recipe": analysis.recipe(method)}
-            rows.append(row | {"networks": stable.trained, "sd": stable.sd} | shares | analysis.training[method])
+            row: dict[str, Any] = {"protocol": analysis.name, "method": cell.method, "recipe": cell.recipe}
+            rows.append(row | {"networks": stable.trained, "sd": stable.sd} | shares | analysis.training[name])
     columns = (
         field("protocol", "Protocol", whole=True),
+        *recipe_column(analyses),
         method_column(),
         field("networks", "Networks", 0),
         field("sd", "s.d. over seeds", 2),
@@ -88,7 +98,7 @@ def samples(analyses: list[ProtocolAnalysis]) -> Table:
 
 
 def repairs(results: Results) -> Table:
-    """Every repair of the raw data, counted."""
+    """Every repair of the raw data, counted; variants of a store are named below it."""
     keys = ("repair", "rule", "samples", "frames")
     rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.repairs.to_dict("records")]
     columns = (
@@ -96,7 +106,14 @@ def repairs(results: Results) -> Table:
         *(field(k, k.capitalize()) for k in keys[:2]),
         *(field(k, k.capitalize(), 0) for k in keys[2:]),
     )
-    return Table("repairs", "Repairs of the raw data", columns, rows, fields=("store", *keys))
+    return Table("repairs", "Repairs of the raw data", columns, rows, _variants(results), fields=("store", *keys))
+
+
+def _variants(results: Results) -> str:
+    used = {cell.store for cell in results.params.use.cells.values() if cell.dataset == results.dataset} - set(results.stores)
+    known = results.params.normalize.variants.get(results.dataset, {})
+    parts = [f"{name} ({', '.join(f'{k}: {v}' for k, v in known[name].items())})" for name in known if name in used]
+    return f"Switches use variants of a store, with one step changed: {'; '.join(parts)}." if parts else ""
 
 
 def set_aside(results: Results) -> Table:
@@ -111,12 +128,13 @@ def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
     """How far attention concentrates on planted evidence, against uniform; None where no data set has any."""
     rows = []
     for analysis in analyses:
-        for cell in analysis.result.cells.values():
+        for cell in analysis.result.plain.values():
             rows += _evidence_rows(analysis.name, cell, analysis.result.store, bins)
     if not rows:
         return None
     columns = (
         field("protocol", "Protocol", whole=True),
+        *recipe_column(analyses),
         method_column(),
         field("what", "Attention"),
         Column("Share on the evidence (%)", lambda row: text.number(100 * row["share"], 1), numeric=True),
@@ -137,27 +155,25 @@ def _evidence_rows(protocol: str, cell: CellResult, store: StoreResult, bins: in
         "alpha on the joints, within the window": summaries.spatial_concentration(cell.alpha, gates, of, window, bins),
         "beta within the window": summaries.temporal_concentration(cell.beta, window, bins),
     }
-    return [
-        {"protocol": protocol, "method": cell.method, "what": what, "share": c.share, "uniform": c.uniform, "ratio": c.ratio}
-        for what, c in found.items()
-        if c
-    ]
+    who = {"protocol": protocol, "recipe": cell.recipe, "method": cell.method}
+    return [who | {"what": what, "share": c.share, "uniform": c.uniform, "ratio": c.ratio} for what, c in found.items() if c]
 
 
 def origins(analyses: list[ProtocolAnalysis]) -> Table:
-    """What the runs of each cell were made of: recipe and fingerprints of code, parameters and data."""
+    """What the runs of each cell, switches too, were made of: recipe and fingerprints of code, parameters and data."""
     rows = []
     for analysis in analyses:
-        for method, cell in analysis.result.cells.items():
+        for name, cell in analysis.result.cells.items():
             prints, data = cell.run["fingerprint"], cell.run["data"]
-            row = {"protocol": analysis.name, "method": method, "recipe": cell.recipe, "runs": len(cell.run["runs"])}
+            row: dict[str, Any] = {"cell": name, "protocol": analysis.name, "method": cell.method, "recipe": cell.recipe}
+            row["runs"] = len(cell.run["runs"])
             rows.append(
                 row | {f"{k}_fingerprint": prints.get(k, "") for k in ("pretrain", "finetune")} | dict(sorted(data.items()))
             )
     columns = (
-        field("protocol", "Protocol", whole=True),
+        field("cell", "Cell", whole=True),
         method_column(),
-        field("recipe", "Recipe"),
+        field("recipe", "Recipe", whole=True),
         field("runs", "Networks", 0),
         *(short(key, title, 12) for key, title in _PRINTS.items()),
     )

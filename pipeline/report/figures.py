@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.report import text
-from pipeline.report.analysis import ROLES, ProtocolAnalysis
+from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
+from pipeline.report.results import CellResult
 from pipeline.statistics import confusion
 from pipeline.summaries import learning_curves
 
@@ -106,31 +107,37 @@ def colour(method: str, methods: list[str]) -> str:
     return COLOURS[order.index(method) % len(COLOURS)]
 
 
-def curves(analysis: ProtocolAnalysis) -> Figure:
-    """Loss, and training and validation accuracy, by epoch: mean over networks, band from least to greatest."""
-    methods = list(analysis.result.cells)
+def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
+    """Loss, and training and validation accuracy, by epoch: mean over networks, band from least to greatest.
+
+    Of a recipe's cells those that every report asks for and those without a role; more lines could not be told apart.
+    """
+    cells = {n: cell for n, cell in analysis.of(recipe).items() if role(cell.switches) in (*MAIN, None)}
+    cells = cells or analysis.of(recipe)
+    methods, shown = [cell.method for cell in cells.values()], analysis.result.cells[analysis.pictured(recipe)]
     with style():
         drawn = canvas(7.4, 3.1)
         left, right = drawn.subplots(1, 2)
-        for method, cell in analysis.result.cells.items():
-            _curve(left, right, learning_curves(cell.history), method, colour(method, methods))
-        starts = _phase_starts(analysis.cell.history)
+        for cell in cells.values():
+            _curve(left, right, learning_curves(cell.history), cell.method, colour(cell.method, methods))
+        starts = _phase_starts(shown.history)
         for axes, title in ((left, "Loss"), (right, "Accuracy (%): training, dashed: validation")):
             axes.set_title(title)
             axes.set_xlabel("Epochs, over all phases")
             for step in list(starts.values())[1:]:
                 axes.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
-        left.set_yscale("log" if _over_a_decade(analysis) else "linear")
+        left.set_yscale("log" if _over_a_decade(cells) else "linear")
         right.set_ylim(0, 102)
         drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         svg = to_svg(drawn)
-    phases = ", ".join(starts)
+    place = analysis.place(recipe)
     caption = (
-        f"{analysis.name}: training curves, mean over folds and seeds; band: least to greatest."
-        f" Dotted: where the phases of {text.label(analysis.shown)} begin ({phases})."
+        f"{place}: training curves, mean over folds and seeds; band: least to greatest."
+        f" Dotted: where the phases of {text.label(shown.method)} begin ({', '.join(starts)})."
     )
-    ends = [f"{text.label(m)} ends at loss {text.number(analysis.training[m]['loss'], 3)}" for m in methods]
-    return Figure(f"curves-{analysis.name}", caption, f"Training curves on {analysis.name}: {'; '.join(ends)}.", svg)
+    ends = [f"{text.label(c.method)} ends at loss {text.number(analysis.training[n]['loss'], 3)}" for n, c in cells.items()]
+    key = f"curves-{analysis.name}{analysis.suffix(recipe)}"
+    return Figure(key, caption, f"Training curves on {place}: {'; '.join(ends)}.", svg)
 
 
 def _curve(left: Axes, right: Axes, table: pd.DataFrame, method: str, hue: str) -> None:
@@ -149,9 +156,9 @@ def _phase_starts(history: pd.DataFrame) -> dict[str, float]:
     return {str(phase): float(step) for phase, step in history.groupby("phase", sort=False)["step"].min().sort_values().items()}
 
 
-def _over_a_decade(analysis: ProtocolAnalysis) -> bool:
+def _over_a_decade(cells: Mapping[str, CellResult]) -> bool:
     """Whether all losses are positive and so far apart that only a logarithmic axis shows them."""
-    losses = np.concatenate([cell.history["loss"].to_numpy(np.float64) for cell in analysis.result.cells.values()])
+    losses = np.concatenate([cell.history["loss"].to_numpy(np.float64) for cell in cells.values()])
     return bool(np.isfinite(losses).all() and losses.min() > 0 and losses.max() > 10 * losses.min())
 
 
@@ -175,9 +182,8 @@ def confusion_matrix(analysis: ProtocolAnalysis) -> Figure:
         if few:
             _number_cells(axes, percent)
         svg = to_svg(drawn)
-    caption = (
-        f"{analysis.name}: confusion matrix of {text.label(analysis.shown)}, per cent of each true class, over folds and seeds."
-    )
+    shown, place = text.label(analysis.cell.method), analysis.place(analysis.cell.recipe)
+    caption = f"{place}: confusion matrix of {shown}, per cent of each true class, over folds and seeds."
     diagonal = ", ".join(f"{name} {percent[i, i]:.0f}" for i, name in enumerate(actions))
     return Figure(f"confusion-{analysis.name}", caption, f"{caption} Right answers: {diagonal}.", svg)
 
@@ -206,15 +212,13 @@ def _number_cells(axes: Axes, percent: Any) -> None:
 
 def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Accuracy of each class with its binomial standard error; an open mark for the LSTM of the same recipe."""
-    shown = sorted(rows, key=lambda row: float(row["accuracy"]))
+    shown, method = sorted(rows, key=lambda row: float(row["accuracy"])), text.label(analysis.cell.method)
     with style():
         drawn = canvas(6.4, 0.8 + 0.2 * len(rows))
         axes = drawn.subplots()
         places = np.arange(len(shown))
         values, errors = ([row[key] for row in shown] for key in ("accuracy", "standard_error"))
-        axes.errorbar(
-            values, places, xerr=errors, fmt="o", color=ACCENT, markersize=5, linewidth=1, label=text.label(analysis.shown)
-        )
+        axes.errorbar(values, places, xerr=errors, fmt="o", color=ACCENT, markersize=5, linewidth=1, label=method)
         baseline = [
             (row["lstm_accuracy"], place) for row, place in zip(shown, places, strict=True) if row["lstm_accuracy"] is not None
         ]
@@ -228,6 +232,6 @@ def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]
         axes.tick_params(axis="y", length=0)
         drawn.legend(loc="outside upper right", ncols=2)
         svg = to_svg(drawn)
-    caption = f"{analysis.name}: accuracy by class (test sequences in brackets)."
+    caption = f"{analysis.place(analysis.cell.recipe)}: accuracy by class (test sequences in brackets)."
     listed = ", ".join(f"{row['action']} {text.number(row['accuracy'], 0)}" for row in shown)
-    return Figure(f"classes-{analysis.name}", caption, f"{caption} {text.label(analysis.shown)}: {listed}.", svg)
+    return Figure(f"classes-{analysis.name}", caption, f"{caption} {method}: {listed}.", svg)

@@ -31,7 +31,7 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     rows: list[Row] = []
     for key, value, tag, reason in parameters.provenance():
         if _concerns(key, results):
-            changed = {f"recipe {r}": _text(overlays[r][key]) if key in overlays[r] else "" for r in recipes}
+            changed = {f"recipe {r}": as_yaml(overlays[r][key]) if key in overlays[r] else "" for r in recipes}
             rows.append({"parameter": key, "value": value, **changed, "provenance": tag, "reason": reason})
     shown = [r for r in recipes if overlays[r]]
     columns = (
@@ -51,12 +51,16 @@ def _concerns(key: str, results: Results) -> bool:
     owner = rest.split(".")[0]
     if stage == "download":
         return owner == results.dataset and not key.endswith(".source")
+    if stage == "normalize" and owner == "variants":
+        used = {cell.store for cell in results.params.use.cells.values()}
+        return rest.split(".")[1] == results.dataset and rest.split(".")[2] in used
     if stage == "normalize" and "." in rest:
         return owner in results.stores
     return stage not in ("recipes", "cells", "use")
 
 
-def _text(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """A value as `params.yaml` would have it, on one line."""
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
 
 
@@ -68,7 +72,7 @@ def recipes(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     for recipe in used:
         for key, value in parameters.flatten(results.params.recipes[recipe]).items():
             tag, reason = known.get(f"recipes.{recipe}.{key}", ("ours", ""))
-            rows.append({"recipe": recipe, "parameter": key, "value": _text(value), "provenance": tag, "reason": reason})
+            rows.append({"recipe": recipe, "parameter": key, "value": as_yaml(value), "provenance": tag, "reason": reason})
     unchanged = [recipe for recipe in used if not results.params.recipes[recipe]]
     note = f"Without any change: {', '.join(unchanged)}." if unchanged else ""
     fields = ("recipe", "parameter", "value", "provenance", "reason")

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from pipeline.report import answers as questions
-from pipeline.report import attention, contents, details, figures, ledger, tables
+from pipeline.report import attention, contents, details, figures, ledger, search, switches, tables, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import Figure
 from pipeline.report.results import Results
@@ -71,20 +71,48 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     yield Section("The paper beside ours", (contents.headline(results, analyses),))
     yield Section("Answers to the research questions", (*paragraphs, questions.table(found)))
     yield Section("Methods of the paper's tables", tuple(contents.comparison(results, a) for a in analyses))
-    yield Section("Ablation", tuple(contents.ablation(results, a) for a in analyses))
-    yield Section("Training", (*(figures.curves(a) for a in analyses), details.training(analyses)))
+    yield Section("Ablation", tuple(block for a in analyses for block in _ablation(results, a)))
+    yield from _switches(results, analyses)
+    curves = [figures.curves(a, recipe) for a in analyses for recipe in a.groups]
+    yield Section("Training", (*curves, details.training(analyses)))
     yield Section("Confusion", (SHOWN, *(figures.confusion_matrix(a) for a in analyses)))
     yield Section("Accuracy by class", tuple(block for a in analyses for block in _classes(a)))
     yield Section("Attention", tuple(_attention(results, analyses)))
     yield Section("Data", tuple(_data(results, analyses)))
+    yield from _search(results)
     yield Section("Parameters", (ledger.recipes(results, analyses), ledger.ledger(results, analyses)))
     yield Section("How these numbers were made", tuple(_method(results, analyses)))
 
 
 SHOWN = (
     "The method shown here and below is STA-LSTM, or the first that was run of: without staged training, without regularisers,"
-    " SA-LSTM, TA-LSTM, LSTM. It is not chosen by accuracy."
+    " SA-LSTM, TA-LSTM, LSTM; of several recipes the one called tuned comes first. It is not chosen by accuracy."
 )
+SWITCHES = (
+    "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"
+    " have it, and says how much accuracy that brings or costs. No row was used to choose anything, and none stands in the other"
+    " tables."
+)
+
+
+def _ablation(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:
+    yield contents.ablation(results, analysis)
+    if table := twins.table(results, analysis):
+        yield table
+
+
+def _switches(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Section]:
+    blocks: list[Block] = []
+    for analysis in [a for a in analyses if a.result.switches]:
+        found = switches.find(results, analysis)
+        blocks += [switches.sentence(analysis, found), switches.table(results, analysis, found), switches.figure(analysis, found)]
+    if blocks:
+        yield Section("What the gap to the paper consists of", (SWITCHES, *blocks))
+
+
+def _search(results: Results) -> Iterator[Section]:
+    if found := search.load(results.dataset):
+        yield Section("How the tuned recipe was chosen", (*search.paragraphs(found), search.table(found)))
 
 
 def _classes(analysis: ProtocolAnalysis) -> tuple[Block, ...]:
@@ -97,7 +125,12 @@ def _attention(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[B
     if table := details.evidence(analyses, bins):
         yield table
     for analysis in analyses:
-        pictures = [p for p in (attention.alpha_picture(analysis), attention.beta_picture(analysis, bins)) if p]
+        drawn = [
+            picture
+            for recipe in analysis.groups
+            for picture in (attention.alpha_picture(analysis, recipe), attention.beta_picture(analysis, recipe, bins))
+        ]
+        pictures = [picture for picture in drawn if picture]
         yield from pictures
         if not pictures:
             yield f"On {analysis.name} no method with attention has been run yet."

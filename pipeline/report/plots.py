@@ -13,19 +13,19 @@ CURVES = ("loss", "train_accuracy", "validation_accuracy")
 
 
 def curves(analyses: list[ProtocolAnalysis]) -> pd.DataFrame:
-    """`protocol,method,step,loss,train_accuracy,validation_accuracy`: means over folds and seeds, a row a step."""
+    """`protocol,recipe,method,step,loss,train_accuracy,validation_accuracy`: means over folds and seeds, a row a step."""
     parts = []
     for analysis in analyses:
-        for method, cell in analysis.result.cells.items():
+        for cell in analysis.result.plain.values():
             means = learning_curves(cell.history)[["step", *CURVES]]
-            means.insert(0, "protocol", analysis.name)
-            means.insert(1, "method", method)
+            for place, value in enumerate((analysis.name, cell.recipe, cell.method)):
+                means.insert(place, ("protocol", "recipe", "method")[place], value)
             parts.append(means)
     return pd.concat(parts, ignore_index=True)
 
 
 def confusion(analyses: list[ProtocolAnalysis]) -> pd.DataFrame:
-    """`protocol,method,actual,predicted`: a row a prediction of the shown method.
+    """`protocol,recipe,method,actual,predicted`: a row a prediction of the shown cell.
 
     With several protocols the classes carry the protocol's name, so that one matrix holds them as blocks, not mixed.
     """
@@ -34,9 +34,9 @@ def confusion(analyses: list[ProtocolAnalysis]) -> pd.DataFrame:
         prefix = f"{analysis.name}: " if len(analyses) > 1 else ""
         names = [f"{prefix}{action}" for action in analysis.result.store.meta.actions]
         table = analysis.cell.predictions
-        columns = {"protocol": analysis.name, "method": analysis.shown}
+        columns = {"protocol": analysis.name, "recipe": analysis.cell.recipe, "method": analysis.cell.method}
         classes = {"actual": table["label"].map(names.__getitem__), "predicted": table["predicted"].map(names.__getitem__)}
-        parts.append(pd.DataFrame(columns | classes, columns=["protocol", "method", "actual", "predicted"]))
+        parts.append(pd.DataFrame(columns | classes))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipeline import datasets
 from pipeline.errors import ParamsError, ResultsMissing
-from pipeline.params import Method, Params
+from pipeline.params import Method, Params, raw_format
 from pipeline.skeletons import Meta
 from pipeline.statistics import Outcomes, outcomes
 
@@ -25,12 +25,16 @@ DATA, PAPER = Path("data"), Path("reports/paper.csv")
 
 @dataclass(frozen=True)
 class CellResult:
-    """One (protocol, method): its tables as they lie on disk, and the content of its `run.json`."""
+    """One (protocol, recipe, method): its tables as they lie on disk, and the content of its `run.json`.
+
+    `switches` is what the method switches on; `switch_of` the cell that this one is compared with alone, or empty.
+    """
 
     name: str
     method: str
     recipe: str
     switches: Method
+    switch_of: str
     predictions: pd.DataFrame
     history: pd.DataFrame
     alpha: pd.DataFrame
@@ -64,17 +68,27 @@ class StoreResult:
 
 @dataclass(frozen=True)
 class ProtocolResult:
-    """A protocol: its split, its store, and its cells by method, in the order of `params.yaml`."""
+    """A protocol: its split, its plain store, and all its cells by name, in the order of `params.yaml`."""
 
     name: str
     store: StoreResult
     split: pd.DataFrame
     cells: dict[str, CellResult]
 
+    @property
+    def plain(self) -> dict[str, CellResult]:
+        """The cells that are no switches: those of tables, answers and pictures."""
+        return {name: cell for name, cell in self.cells.items() if not cell.switch_of}
+
+    @property
+    def switches(self) -> dict[str, CellResult]:
+        """The cells that are compared with the one they are a switch of, and with nothing else."""
+        return {name: cell for name, cell in self.cells.items() if cell.switch_of}
+
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the report of one data set shows."""
+    """Everything that the report of one data set shows; `stores` are those of its raw formats, without variants."""
 
     dataset: str
     synthetic: bool
@@ -96,14 +110,15 @@ def load(dataset: str, params: Params) -> Results:
     if not cells:
         raise ParamsError(f"params.yaml: use.cells has no cell of data set {dataset!r}; run `python -m pipeline use {dataset}`")
     module = datasets.load(dataset)
-    stores = {name: _store(dataset, name, module) for name in dict.fromkeys(cell.store for cell in cells.values())}
+    formats = {name: raw_format(params.normalize, dataset, cell.store) for name, cell in cells.items()}
+    stores = {name: _store(dataset, name, module) for name in dict.fromkeys(formats.values())}
     protocols: dict[str, ProtocolResult] = {}
     for name, cell in cells.items():
         if cell.protocol not in protocols:
             split = _table(DATA / "splits" / dataset / f"{cell.protocol}.csv", f"split@{dataset}")
-            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[cell.store], split, {})
+            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[formats[name]], split, {})
         protocol = protocols[cell.protocol]
-        protocol.cells[cell.method] = _cell(name, params, protocol)
+        protocol.cells[name] = _cell(name, params, protocol)
     notes = tuple(getattr(module, "NOTES", ()))
     paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
     return Results(dataset, module.SYNTHETIC, module.LICENCE, notes, params, protocols, stores, paper)
@@ -133,7 +148,8 @@ def _cell(name: str, params: Params, protocol: ProtocolResult) -> CellResult:
     _check_split(folder, run, cell.dataset, cell.protocol, finetune)
     _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.seeds], evaluate)
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
-    return CellResult(name, cell.method, cell.recipe, params.methods[cell.method], predictions, history, alpha, beta, run)
+    switches = params.methods[cell.method]
+    return CellResult(name, cell.method, cell.recipe, switches, cell.switch_of, predictions, history, alpha, beta, run)
 
 
 def _run(path: Path, target: str) -> dict[str, Any]:

@@ -115,6 +115,7 @@ _LATEX = {
     text.MISSING: "--",
     "±": r"$\pm$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "\N{RIGHTWARDS ARROW}": r"$\to$",
     "\N{GREEK CAPITAL LETTER DELTA}": r"$\Delta$",
     "\N{GREEK SMALL LETTER ALPHA}": r"$\alpha$",
     "\N{GREEK SMALL LETTER BETA}": r"$\beta$",

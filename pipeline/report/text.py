@@ -15,13 +15,15 @@ LABELS = {
     "sa-lstm": "SA-LSTM",
     "ta-lstm": "TA-LSTM",
     "sta-lstm": "STA-LSTM",
-    "sta-lstm-noreg": "STA-LSTM without regularisers",
-    "sta-lstm-scratch": "STA-LSTM without staged training",
 }
+TWINS = {"-noreg": "without regularisers", "-scratch": "without staged training"}
 
 
 def label(method: str) -> str:
     """A method's name for people; its key where it has none."""
+    for ending, words in TWINS.items():
+        if (base := method.removesuffix(ending)) in LABELS and base != method:
+            return f"{LABELS[base]} {words}"
     return LABELS.get(method, method)
 
 

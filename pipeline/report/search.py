@@ -1,0 +1,116 @@
+"""How the tuned recipe was chosen: the record of a search, `reports/search/<dataset>.json`, as a section of the report.
+
+What the file has is described in `reports/search/README.md`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import ResultsMissing
+from pipeline.report import text
+from pipeline.report.ledger import as_yaml
+from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import method as method_column
+
+FOLDER = Path("reports/search")
+
+
+class Record(BaseModel):
+    """Base of the record's parts; what the report does not show may stand in the file too."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Budget(Record):
+    """What the search cost."""
+
+    networks: int
+    core_minutes: float
+
+
+class Candidate(Record):
+    """A recipe that was tried: `inner` is the validation accuracy in per cent within each outer fold, `mean` over these."""
+
+    name: str
+    round: int
+    method: str
+    changes: dict[str, Any]
+    inner: dict[str, float]
+    mean: float
+    sd_seeds: float | None
+
+
+class Search(Record):
+    """A search: `chosen` names the candidate of each outer fold, `frozen` the one that became the recipe."""
+
+    protocol: str
+    seeds: list[int]
+    budget: Budget
+    rule: str
+    folds: list[int]
+    candidates: list[Candidate]
+    chosen: dict[str, str]
+    frozen: str
+
+
+def load(dataset: str) -> Search | None:
+    """The record of a data set's search; None where there is none, `ResultsMissing` where it cannot be read."""
+    path = FOLDER / f"{dataset}.json"
+    if not path.exists():
+        return None
+    try:
+        return Search.model_validate_json(path.read_text())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        message = f"{path}: {where}: {first['msg']}; {FOLDER / 'README.md'} has the format; make the search again"
+        raise ResultsMissing(message) from error
+
+
+def paragraphs(search: Search) -> list[str]:
+    """The rule and what was spent on it."""
+    seeds = text.joined([str(seed) for seed in search.seeds])
+    spent = f"{search.budget.networks} networks, {text.number(search.budget.core_minutes, 0)} core minutes"
+    return [
+        search.rule,
+        f"Searched on {search.protocol}, {len(search.candidates)} candidates with seed{'s' * (len(search.seeds) > 1)} {seeds}:"
+        f" {spent}. Frozen as the recipe: {search.frozen}.",
+    ]
+
+
+def table(search: Search) -> Table:
+    """A row a candidate, in the order of the file; the chosen ones in bold."""
+    rows: list[dict[str, Any]] = []
+    for candidate in search.candidates:
+        inner = {f"fold {fold}": candidate.inner.get(str(fold)) for fold in search.folds}
+        row = {"round": candidate.round, "candidate": candidate.name, "method": candidate.method}
+        changes = "; ".join(f"{key}: {as_yaml(value)}" for key, value in candidate.changes.items())
+        row |= {"changes": changes, **inner, "mean": candidate.mean, "sd_seeds": candidate.sd_seeds}
+        rows.append(row | {"chosen": _chosen(search, candidate.name)})
+    columns = (
+        field("round", "Round", 0),
+        field("candidate", "Candidate", whole=True),
+        method_column(),
+        field("changes", "Changes"),
+        *(field(f"fold {fold}", f"Fold {fold}", 1) for fold in search.folds),
+        field("mean", "Mean", 1),
+        field("sd_seeds", "s.d. over seeds", 1),
+        Column("Chosen", lambda row: row["chosen"], whole=True),
+    )
+    note = (
+        "Inner validation accuracy in per cent, within the training part of each outer fold; no test sequence was looked at."
+        " Bold: chosen for an outer fold, or frozen as the recipe."
+    )
+    strong = frozenset(i for i, row in enumerate(rows) if row["chosen"])
+    fields = ("round", "candidate", "method", "changes", "mean", "sd_seeds", "chosen")
+    return Table("search", f"{search.protocol}: candidates", columns, rows, note, strong, fields)
+
+
+def _chosen(search: Search, name: str) -> str:
+    folds = [fold for fold in map(str, search.folds) if search.chosen.get(fold) == name]
+    parts = [f"fold{'s' * (len(folds) > 1)} {', '.join(folds)}"] if folds else []
+    return "; ".join([*parts, *(["frozen"] if search.frozen == name else [])])

@@ -1,0 +1,179 @@
+"""The switch table: cells that differ from another one in one thing, each beside that one and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline import params as parameters
+from pipeline.grid import chosen_by_test
+from pipeline.params import Params
+from pipeline.report import text
+from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
+from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, Figure, canvas, style, to_svg
+from pipeline.report.ledger import as_yaml
+from pipeline.report.results import Results
+from pipeline.report.tables import Table, field
+from pipeline.statistics import Difference, compare, holm
+
+SECTIONS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")
+BY_TEST = "NOT COMPARABLE: chosen by test data"
+ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A cell beside the cell `reference`.
+
+    `changes`: dotted parameter -> (value of the reference, its own); `difference`: its accuracy minus the reference's, with the
+    p as it is, and `p_holm` adjusted over the protocol's switches (None without common seeds); `by_test`: its epochs were chosen
+    by test data, as some published code does, so that its numbers stand beside no others.
+    """
+
+    name: str
+    reference: str
+    changes: dict[str, tuple[Any, Any]]
+    difference: Difference | None
+    p_holm: float | None
+    by_test: bool
+
+    @property
+    def established(self) -> bool:
+        """Whether interval and adjusted test agree that there is a difference; never where test data chose."""
+        if self.by_test or self.difference is None or self.p_holm is None:
+            return False
+        return replace(self.difference, p=self.p_holm).established
+
+    def what(self, code: str = "") -> str:
+        """What was switched, in words; `code` stands around the names of parameters."""
+        parts = [f"{code}{key}{code}: {as_yaml(old)} {ARROW} {as_yaml(new)}" for key, (old, new) in self.changes.items()]
+        return "; ".join(parts or ["nothing"]) + (f" ({BY_TEST})" if self.by_test else "")
+
+
+def settings(params: Params, name: str) -> dict[str, Any]:
+    """Everything that a cell's numbers follow from but seeds and data, as dotted keys: parameters, method, its store's steps."""
+    cell, resolved = parameters.for_cell(params, name)
+    document = resolved.model_dump()
+    store = parameters.section_of(params.normalize, cell.dataset, cell.store).model_dump()
+    raw = parameters.raw_format(params.normalize, cell.dataset, cell.store)
+    nested = {key: document[key] for key in SECTIONS}
+    return parameters.flatten({**nested, "method": document["methods"][cell.method], "normalize": {raw: store}})
+
+
+def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
+    """The switches of a protocol, in the order of `params.yaml`."""
+    cells, params = analysis.result.cells, results.params
+    differences = {
+        name: compare(cell.outcomes, cells[cell.switch_of].outcomes, params.report)
+        for name, cell in analysis.result.switches.items()
+    }
+    tested = {name: found.p for name, found in differences.items() if found}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return [
+        Switch(
+            name,
+            cell.switch_of,
+            _changes(params, name, cell.switch_of),
+            differences[name],
+            adjusted.get(name),
+            chosen_by_test(params, cell.recipe),
+        )
+        for name, cell in analysis.result.switches.items()
+    ]
+
+
+def _changes(params: Params, name: str, reference: str) -> dict[str, tuple[Any, Any]]:
+    old, new = settings(params, reference), settings(params, name)
+    keys = dict.fromkeys([*old, *new])
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def who(analysis: ProtocolAnalysis, cell: str) -> str:
+    """The method and recipe of a cell, for people."""
+    found = analysis.result.cells[cell]
+    return f"{text.label(found.method)}, recipe {found.recipe}"
+
+
+def sentence(analysis: ProtocolAnalysis, found: list[Switch]) -> str:
+    """Which switches are established, in one line."""
+    named = [
+        f"{switch.what()}{_beside(analysis, found, switch)} ({text.signed(switch.difference.points)} points)"
+        for switch in found
+        if switch.established and switch.difference
+    ]
+    fair = sum(not switch.by_test for switch in found)
+    listed = f": {'; '.join(named)}" if named else ""
+    return f"{analysis.name}: of {fair} switches that can be compared, {len(named) or 'none'} established{listed}."
+
+
+def _beside(analysis: ProtocolAnalysis, found: list[Switch], switch: Switch) -> str:
+    """The reference of a switch, where there are several."""
+    return f" in {who(analysis, switch.reference)}" if len({s.reference for s in found}) > 1 else ""
+
+
+def table(results: Results, analysis: ProtocolAnalysis, found: list[Switch]) -> Table:
+    """Each reference and its switches: accuracy, difference over the common seeds, networks that failed."""
+    rows: list[dict[str, Any]] = []
+    references = list(dict.fromkeys(switch.reference for switch in found))
+    for reference in references:
+        rows.append(_row(analysis, reference, f"nothing: {who(analysis, reference)}", None))
+        rows += [_row(analysis, s.name, s.what("`"), s) for s in found if s.reference == reference]
+    adjust(rows)
+    columns = (
+        field("what", "What was switched"),
+        ours_columns(results)[0],
+        *difference_columns("", "\N{GREEK CAPITAL LETTER DELTA} to the method as it is"),
+        field("networks", "Networks", 0),
+        field("diverged", "Diverged or at chance (%)", 1),
+        field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
+    )
+    note = (
+        f"Differences in points with their {interval_title(results)}s, paired by sequence and seed over the seeds that both have,"
+        " so that they need not be the difference of the two means. p: exact sign-flip test by sequence, adjusted by Holm's"
+        " method over all switches of this table."
+    )
+    strong = frozenset(i for i, row in enumerate(rows) if row["cell"] in references)
+    title = f"{analysis.name}: one thing switched at a time"
+    return Table(f"switches-{analysis.name}", title, columns, rows, note, strong)
+
+
+def _row(analysis: ProtocolAnalysis, cell: str, what: str, switch: Switch | None) -> dict[str, Any]:
+    stable = analysis.stability[cell]
+    row: dict[str, Any] = {"cell": cell, "switch_of": switch.reference if switch else "", "what": what}
+    row |= {"comparable": not (switch and switch.by_test), "established": bool(switch and switch.established)}
+    row |= accuracy_fields(analysis.accuracy[cell]) | difference_fields(switch.difference if switch else None)
+    dead = None if stable.dead is None else 100 * stable.dead
+    return row | {"networks": stable.trained, "diverged": 100 * stable.diverged, "dead": dead}
+
+
+def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
+    """A forest plot: each difference with its interval, from the greatest loss to the greatest gain.
+
+    Filled: established. In the colour of a warning: chosen by test data.
+    """
+    known = [(switch, switch.difference) for switch in found if switch.difference]
+    shown = sorted(known, key=lambda pair: pair[1].points, reverse=True)
+    labels = [_lines(switch.what() + _beside(analysis, found, switch)) for switch, _ in shown]
+    with style():
+        drawn = canvas(7.4, 0.9 + 0.2 * sum(2 + label.count("\n") for label in labels))
+        axes = drawn.subplots()
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for place, (switch, difference) in enumerate(shown):
+            hue = EVIDENCE if switch.by_test else ACCENT
+            axes.hlines(place, difference.low, difference.high, color=hue, linewidth=1.4)
+            filling = "full" if switch.established else "none"
+            axes.plot([difference.points], [place], "o", color=hue, markersize=6, fillstyle=filling)
+        axes.set_yticks(range(len(shown)), labels, fontsize=8)
+        axes.set_ylim(-0.6, len(shown) - 0.4)
+        axes.set_xlabel("Difference in accuracy to the method as it is (points)")
+        axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)
+        axes.tick_params(axis="y", length=0)
+        svg = to_svg(drawn)
+    caption = f"{analysis.name}: what each switch brings or costs, with its interval. Filled: established after adjustment."
+    listed = "; ".join(f"{switch.what()}: {text.difference_cell(difference)}" for switch, difference in shown[::-1])
+    return Figure(f"switches-{analysis.name}", caption, f"{caption} {listed}.", svg)
+
+
+def _lines(label: str) -> str:
+    return label.replace("; ", "\n").replace(f" ({BY_TEST}", f"\n({BY_TEST}")
