@@ -191,6 +191,15 @@ class Report(Section):
     seed: Count
 
 
+class Check(Section):
+    """Command `check`; the rule is described in `pipeline.regression`."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
+    spread: Annotated[float, Field(ge=1)]
+    fewer_seeds: list[str]
+    seed: Count
+
+
 class Method(Section):
     """What a method of the grid switches on."""
 
@@ -236,6 +245,7 @@ class Params(Section):
     finetune: Finetune
     evaluate: Evaluate
     report: Report
+    check: Check
 
 
 def _read(path: Path) -> dict[str, Any]:
