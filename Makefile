@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint ui clean
+.PHONY: help setup repro check test lint ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu ntu"; default: as param
 	dvc repro
 	@python -m pipeline track || true
 	@python -m pipeline where
+
+check: $(READY)  ## Compare accuracy with the committed baseline (after `make repro`; DATASETS as there)
+	python -m pipeline check $(DATASETS)
 
 test: lint  ## Run all tests
 	python -m pytest -n 2 --dist loadfile

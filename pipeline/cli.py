@@ -152,6 +152,16 @@ def search(candidates: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("datasets", nargs=-1)
+@click.option("--accept", is_flag=True, help="Make the present results the baseline instead.")
+def check(datasets: tuple[str, ...], accept: bool) -> None:
+    """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: the data sets in use)."""
+    from pipeline import check as work  # noqa: PLC0415
+
+    (work.accept if accept else work.main)(datasets)
+
+
+@main.command()
 def where() -> None:
     """Say where the reports of the data sets in use are, and their headline."""
     import json  # noqa: PLC0415

@@ -55,7 +55,17 @@ class StoreMismatch(PipelineError):
 
 
 class ResultsMissing(PipelineError):
-    """The report was asked for, but predictions that it needs are not there or do not fit the split."""
+    """Predictions that the report or the check needs are not there, or do not fit the split."""
+
+
+class BaselineMissing(PipelineError):
+    """There is no baseline to check accuracy against, or it cannot be read."""
+
+
+class AccuracyFell(PipelineError):
+    """Predictions are worse than those of the baseline, or lack a cell, fold or seed that it has."""
+
+    exit_code = 1
 
 
 class TrainingFailed(PipelineError):

@@ -229,6 +229,15 @@ class Report(Section):
     seed: Count
 
 
+class Check(Section):
+    """Command `check`; the rule is described in `pipeline.regression`."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
+    spread: Annotated[float, Field(ge=1)]
+    fewer_seeds: list[str]
+    seed: Count
+
+
 class Method(Section):
     """What a method of the grid switches on."""
 
@@ -281,6 +290,7 @@ class Params(Section):
     evaluate: Evaluate
     search: Search
     report: Report
+    check: Check
 
 
 FORMATS = tuple(name for name in Normalize.model_fields if name not in ("allow_malformed", "variants"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline import cli
 from tests import import_graph
 from tests.conftest import ROOT
 
@@ -72,9 +73,11 @@ def test_stage_depends_on_its_own_parameters(stage: str) -> None:
     assert stage in sections(stage)
 
 
-def test_every_section_of_the_parameters_is_some_stages() -> None:
+def test_every_section_of_the_parameters_is_some_stages_or_a_commands_own() -> None:
     whole = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    assert set().union(*map(sections, STAGES)) == whole - {"cells", "search"}  # what runs of the cells is in `use`
+    own = {"check", "search"}
+    assert set().union(*map(sections, STAGES)) == whole - own - {"cells"}  # what runs of the cells is in `use`
+    assert own <= whole & cli.main.commands.keys()
 
 
 @pytest.mark.parametrize("stage", STAGES)
