@@ -26,7 +26,7 @@ import pandas as pd
 from pipeline import params as parameters
 from pipeline import runs
 from pipeline.errors import ResultsMissing
-from pipeline.params import Params
+from pipeline.sections import Params
 from pipeline.training.job import COLUMNS, Job, Row
 
 DATA, WORK = Path("data"), Path(".work")

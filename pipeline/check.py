@@ -16,8 +16,8 @@ import pandas as pd
 from pipeline import cells, regression
 from pipeline import params as parameters
 from pipeline.errors import AccuracyFell, BaselineMissing, ParamsError, ResultsMissing
-from pipeline.params import Params
 from pipeline.regression import Change, Pair
+from pipeline.sections import Params
 from pipeline.statistics import outcomes
 
 BASELINE = Path("reports/baseline")

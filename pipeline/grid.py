@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import ParamsError
 
 if TYPE_CHECKING:
-    from pipeline.params import Params
+    from pipeline.sections import Params
 
 
 def check(params: Params, formats: tuple[str, ...], where: str) -> None:

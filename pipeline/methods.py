@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.model import Config, Penalties
-from pipeline.params import Method, Params
+from pipeline.sections import Method, Params
 from pipeline.skeletons import Meta
 
 BRANCHES = ("temporal", "spatial")  # Algorithm 1 trains the temporal attention first

@@ -26,7 +26,7 @@ from pipeline import cells, runs
 from pipeline import params as parameters
 from pipeline.cells import Cell
 from pipeline.errors import ParamsError
-from pipeline.params import Candidate, Params, Search
+from pipeline.sections import Candidate, Params, Search
 from pipeline.training.job import Job
 
 OUT, WORK = Path("reports/search"), cells.WORK / "search"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline import params as parameters
+from pipeline.sections import Params
 from pipeline.skeletons import Meta, Sample, Writer
 
 ROOT = Path(__file__).parent.parent
@@ -39,10 +40,10 @@ def real() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def small_params() -> Callable[..., parameters.Params]:
+def small_params() -> Callable[..., Params]:
     """The project's parameters with a tiny network and short phases; keyword arguments change sections further."""
 
-    def make(**changes: dict[str, object]) -> parameters.Params:
+    def make(**changes: dict[str, object]) -> Params:
         document = yaml.safe_load((ROOT / "params.yaml").read_text())
         small = {
             "model": {"hidden": 8, "attention_hidden": 8},

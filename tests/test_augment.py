@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.params import Augment
+from pipeline.sections import Augment
 from pipeline.training.augment import augment, mirror, turn, window, yaw
 from tests.conftest import META
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pipeline import params as parameters
 from pipeline.datasets import demo, demo_files, ntu, sbu
 from pipeline.datasets.demo_files import Quirk
-from pipeline.params import DemoDownload
+from pipeline.sections import DemoDownload
 from pipeline.skeletons import Store
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.datasets import remote, sbu, sbu_archives
 from pipeline.errors import ArchiveMismatch, DownloadFailed, ParamsError, PipelineError, RawDataMissing
-from pipeline.params import SbuDownload
+from pipeline.sections import SbuDownload
 from pipeline.stages import download
 from tests.conftest import ROOT
 from tests.loopback import Fault, Loopback

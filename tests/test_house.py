@@ -25,6 +25,7 @@ LAYERS = [
     {"statistics"},
     {"params"},
     {"grid"},
+    {"sections"},
     {"errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
@@ -82,7 +83,7 @@ def test_mlflow_is_for_tracking_alone() -> None:
 
 def test_report_reads_results_only() -> None:
     reached = {part(other) for name, module in GRAPH.items() if part(name) == "report" for other in module.inside}
-    assert reached <= {"report", "datasets", "errors", "grid", "params", "skeletons", "statistics", "summaries"}
+    assert reached <= {"report", "datasets", "errors", "grid", "params", "sections", "skeletons", "statistics", "summaries"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["track", "--help"], ["pretrain", "--help"]])

@@ -15,7 +15,7 @@ import yaml
 
 from pipeline.datasets import ntu
 from pipeline.errors import MalformedSkeleton, ParamsError, RawDataMissing, TooManyMalformed
-from pipeline.params import NtuNormalize, SbuNormalize
+from pipeline.sections import NtuNormalize, SbuNormalize
 from pipeline.skeletons import Meta, Sample, Store, Writer
 from pipeline.stages import download, normalize, split
 from tests.conftest import META, ROOT

@@ -15,7 +15,7 @@ import pytest
 from pipeline import params
 from pipeline.datasets import ntu, ntu_archive, ntu_clips
 from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
-from pipeline.params import NtuDownload, NtuNormalize
+from pipeline.sections import NtuDownload, NtuNormalize
 from pipeline.skeletons import Store
 from tests.conftest import ROOT
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip

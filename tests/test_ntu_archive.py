@@ -11,7 +11,7 @@ from pipeline import params
 from pipeline.datasets import ntu, ntu_archive
 from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import ArchiveMismatch, RawDataMissing
-from pipeline.params import NtuDownload, NtuNormalize
+from pipeline.sections import NtuDownload, NtuNormalize
 from tests.conftest import ROOT
 from tests.skeleton_text import NAMES, all_names, clip, write_files, write_zip
 

@@ -14,7 +14,7 @@ from pipeline.datasets import ntu_bodies
 from pipeline.datasets.ntu_bodies import bodies, body_coordinates, motion
 from pipeline.datasets.ntu_reader import Recording, read
 from pipeline.errors import MalformedSkeleton
-from pipeline.params import NtuNormalize
+from pipeline.sections import NtuNormalize
 from pipeline.skeletons import Frames
 from tests.conftest import ROOT
 from tests.skeleton_text import pose, text

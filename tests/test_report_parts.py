@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from pipeline import params as parameters
-from pipeline.params import Method
 from pipeline.report import attention, details, figures, results, tables, text
 from pipeline.report.analysis import ROLES, analyse, role
 from pipeline.report.tables import Column, Table, field
+from pipeline.sections import Method
 from pipeline.statistics import Accuracy
 from tests.report_project import META, ROOT, Project
 

@@ -14,7 +14,7 @@ from pipeline import datasets, params
 from pipeline.datasets import sbu, sbu_archives
 from pipeline.datasets.clips import smooth
 from pipeline.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch, TooManyMalformed
-from pipeline.params import SbuNormalize
+from pipeline.sections import SbuNormalize
 from pipeline.skeletons import Store
 from tests.conftest import ROOT
 

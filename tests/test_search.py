@@ -13,7 +13,7 @@ import yaml
 
 from pipeline import cells, search
 from pipeline.errors import ParamsError
-from pipeline.params import Candidate
+from pipeline.sections import Candidate
 
 FOLDS = (1, 2, 3, 4)
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.datasets import ntu, ranges, sbu
 from pipeline.errors import SplitMismatch
-from pipeline.params import Split
+from pipeline.sections import Split
 from pipeline.skeletons import Sample, Writer
 from pipeline.stages.split import check, choose, hold_out, main, summary
 from tests.conftest import META, ROOT

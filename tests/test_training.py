@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pipeline import methods
-from pipeline.params import Method, Params
+from pipeline.sections import Method, Params
 from pipeline.skeletons import Store
 from pipeline.training import joint
 from pipeline.training.augment import views

@@ -24,7 +24,7 @@ from pipeline.datasets import demo_motion as motion
 from pipeline.datasets.demo_files import ONE_BODY, TWO_BODIES, Quirk
 from pipeline.datasets.demo_motion import Evidence, Stream
 from pipeline.datasets.sbu_archives import write_set
-from pipeline.params import DemoDownload
+from pipeline.sections import DemoDownload
 
 __all__ = ["EVIDENCE", "FORMATS", "LICENCE", "NOTES", "PROTOCOLS", "SYNTHETIC", "Evidence", "fetch", "ntu_quirks"]
 

@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.params import DemoDownload
+from pipeline.sections import DemoDownload
 
 Coordinates = npt.NDArray[np.float64]
 Person = tuple[float, float, float]  # size (1 is 1.6 m), place on the x axis in metres, yaw in radians

@@ -20,7 +20,7 @@ from pipeline.datasets import Format, ntu_archive, ranges
 from pipeline.datasets.clips import check_allowed, write_set_aside, write_table
 from pipeline.datasets.ntu_archive import Facts, Member, sample_of
 from pipeline.errors import ArchiveMismatch, SplitMismatch
-from pipeline.params import NtuDownload, NtuNormalize
+from pipeline.sections import NtuDownload, NtuNormalize
 from pipeline.skeletons import Meta, Sample, Writer
 
 FORMATS: Mapping[str, Format] = {"ntu": cast(Format, sys.modules[__name__])}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline.datasets.ntu_reader import JOINTS, Recording
 from pipeline.errors import MalformedSkeleton
-from pipeline.params import NtuNormalize
+from pipeline.sections import NtuNormalize
 from pipeline.skeletons import Frames
 
 Mask = npt.NDArray[np.bool_]

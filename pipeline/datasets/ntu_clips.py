@@ -14,7 +14,7 @@ from typing import TypeVar
 from pipeline.datasets import ntu_archive, ntu_bodies, ntu_reader
 from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import MalformedSkeleton
-from pipeline.params import NtuNormalize
+from pipeline.sections import NtuNormalize
 from pipeline.skeletons import Frames
 
 J = TypeVar("J")

@@ -20,7 +20,7 @@ from pipeline.datasets import Format
 from pipeline.datasets.clips import WINDOW, Coordinates, centre, check_allowed, smooth, write_set_aside, write_table
 from pipeline.datasets.sbu_archives import LICENCE, SETS, TOTAL, fetch, read_set
 from pipeline.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch
-from pipeline.params import SbuNormalize
+from pipeline.sections import SbuNormalize
 from pipeline.skeletons import Frames, Meta, Sample, Writer
 
 __all__ = [

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.datasets import remote
 from pipeline.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
-from pipeline.params import SbuDownload
+from pipeline.sections import SbuDownload
 
 OFFICIAL = "http://vision.cs.stonybrook.edu/~kiwon/Datasets/SBU_Kinect_Interactions"
 LICENCE = (

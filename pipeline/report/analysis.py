@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.grid import chosen_by_test
-from pipeline.params import Method
 from pipeline.report.results import CellResult, ProtocolResult, Results
+from pipeline.sections import Method
 from pipeline.statistics import Accuracy, Bootstrap, Difference, Stability, compare, stability, summarise
 from pipeline.summaries import training_summary
 

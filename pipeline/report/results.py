@@ -16,7 +16,8 @@ import pandas as pd
 
 from pipeline import datasets
 from pipeline.errors import ParamsError, ResultsMissing
-from pipeline.params import Method, Params, raw_format
+from pipeline.params import raw_format
+from pipeline.sections import Method, Params
 from pipeline.skeletons import Meta
 from pipeline.statistics import Outcomes, outcomes
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline import params as parameters
 from pipeline.grid import chosen_by_test
-from pipeline.params import Params
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
@@ -15,6 +14,7 @@ from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, Figure, canvas
 from pipeline.report.ledger import as_yaml
 from pipeline.report.results import Results
 from pipeline.report.tables import Table, field
+from pipeline.sections import Params
 from pipeline.statistics import Difference, compare, holm
 
 SECTIONS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")

@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline import datasets, params
 from pipeline.datasets import ranges
 from pipeline.errors import SplitMismatch
-from pipeline.params import Split
+from pipeline.sections import Split
 from pipeline.skeletons import Meta, Store
 
 SKELETONS, SPLITS = Path("data/skeletons"), Path("data/splits")

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from pipeline.params import Augment
+from pipeline.sections import Augment
 from pipeline.skeletons import Frames, Meta
 from pipeline.training.batches import Change
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.params import Method, Params
+from pipeline.sections import Method, Params
 
 PLACE = ("fold", "seed", "stage", "phase", "epoch", "step")
 LOSSES = ("loss", "cross_entropy", "spatial_term", "temporal_term", "l1_term")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model import STALSTM, Output, Penalties, Terms, objective
-from pipeline.params import Training
+from pipeline.sections import Training
 from pipeline.training.batches import Batch, Change, Clips
 from pipeline.training.job import Row
 
