@@ -4,8 +4,8 @@ For every pair of folds one network a seed learns from all the other folds and a
 every other fold d is answered by a network that saw neither f nor d, and the score of a candidate inside f is its mean accuracy
 over all d. The choice of f is the candidate with the best score inside f: no sample of f had a part in it.
 
-Networks are remembered in `.work/search`, so an interrupted search goes on where it was, and candidates that differ in
-`evaluate.views` alone share them.
+Networks are remembered in `.work/search`, so an interrupted search goes on where it was. Each is scored with every number of
+views that the search lists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from pipeline.sections import Candidate, Params, Search
 from pipeline.training.job import Job
 
 OUT, WORK = Path("reports/search"), cells.WORK / "search"
-VIEWS = (1, 2, 4)
 RULE = (
     "Inside an outer fold, every other fold is answered by networks that saw neither; the candidate with the best mean accuracy"
     " there is the fold's choice, the earlier one of equals. The recipe is frozen as the choice of the most folds, of equals the"
@@ -45,6 +44,7 @@ class Task:
     pair: tuple[int, int]
     pretrain: Job
     finetune: Job
+    views: tuple[int, ...]
     folds: Path
     memory: Path
 
@@ -91,18 +91,18 @@ def write_pairs(cell: Cell) -> Path:
 
 
 def pairs(split: pd.DataFrame) -> pd.DataFrame:
-    """The inner splits, `fold,name,part`: fold 100a + b is test on the folds a and b, and trains on all the others.
+    """The inner splits, `fold,name,part`: fold 10a + b is test on the folds a and b, and trains on all the others.
 
-    `split` is a protocol's, in which every sample is test in one fold; `ParamsError` where it has fewer than three folds.
+    `split` is a protocol's, in which every sample is test in one fold; `ParamsError` where it has not three to nine folds.
     """
     own = split[split["part"] == "test"].set_index("name")["fold"]
     folds = sorted(own.unique())
-    if len(folds) < 3:
-        raise ParamsError(f"params.yaml: search.cell: nested validation needs a protocol of at least 3 folds, not {len(folds)}")
+    if not 3 <= len(folds) <= 9:
+        raise ParamsError(f"params.yaml: search.cell: nested validation needs a protocol of 3 to 9 folds, not {len(folds)}")
     parts = []
     for a, b in combinations(folds, 2):
         part = np.where(own.isin([a, b]), "test", "train")
-        parts.append(pd.DataFrame({"fold": 100 * a + b, "name": own.index, "part": part}))
+        parts.append(pd.DataFrame({"fold": 10 * a + b, "name": own.index, "part": part}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -121,7 +121,7 @@ def tasks(cell: Cell, candidate: Candidate, section: Search, split: Path) -> lis
     code = [*cells.CODE.glob("model/*.py"), *cells.CODE.glob("training/*.py"), cells.CODE / "methods.py"]
     document = params.model_dump(include={"model", "objective", "training", "augment", "pretrain", "finetune"})
     data = [runs.sha256(cell.store / "meta.json"), runs.sha256(split)]
-    print_ = runs.fingerprint([document, method.model_dump(), data], code)
+    print_ = runs.fingerprint([document, method.model_dump(), data, section.views], code)
     found = []
     for fold in sorted(pd.read_csv(split)["fold"].unique().tolist()):
         for seed in section.seeds:
@@ -143,7 +143,8 @@ def tasks(cell: Cell, candidate: Candidate, section: Search, split: Path) -> lis
                 )
                 for stage, start in (("pretrain", None), ("finetune", place / "pretrain"))
             )
-            found.append(Task((fold // 100, fold % 100), pretrain, finetune, cell.split, place.with_suffix(".json")))
+            pair, memory = divmod(fold, 10), place.with_suffix(".json")
+            found.append(Task(pair, pretrain, finetune, tuple(section.views), cell.split, memory))
     return found
 
 
@@ -161,7 +162,7 @@ def train_and_score(task: Task) -> None:
     model.to(device)
     names = clips.store.index["name"].to_numpy()[clips.rows]
     right = {}
-    for count in VIEWS:
+    for count in task.views:
         logits = predict_views(model, clips, 256, device, views(clips.store.meta, count)).logits
         right[str(count)] = counts(pd.Series(logits.argmax(1) == clips.labels, index=names), task.folds)
     seconds = time.process_time() - start
@@ -195,24 +196,27 @@ def summarise(
 
     `answers` are those of a candidate's networks; `seconds` what each network took, by its memory.
     """
-    candidates = []
-    for name, each in answers.items():
-        candidate = section.candidates[name]
-        table = pd.DataFrame(inner(each, candidate_params(candidate, section).evaluate.views))  # seeds x folds
-        spread = table.mean(axis=1).std(ddof=1) if len(table) > 1 else None
-        candidates.append(
-            {
-                "name": name,
-                **{"round": candidate.round, "method": candidate.method, "changes": parameters.flatten(candidate.changes)},
-                "inner": {str(fold): round(value, 2) for fold, value in table.mean().items()},
-                "mean": round(float(table.mean().mean()), 2),
-                "sd_seeds": None if spread is None else round(float(spread), 2),
-            }
-        )
+    candidates = [score(name, section.candidates[name], each, views) for name, each in answers.items() for views in section.views]
     chosen, frozen = choose(candidates)
     budget = {"networks": len(seconds), "core_minutes": round(sum(seconds.values()) / 60, 1)}
     head = {"protocol": cell.protocol, "seeds": section.seeds, "budget": budget, "rule": RULE, "base": section.base}
     return {**head, "folds": sorted(map(int, chosen)), "candidates": candidates, "chosen": chosen, "frozen": frozen}
+
+
+def score(name: str, candidate: Candidate, answers: list[dict[str, Any]], views: int) -> dict[str, Any]:
+    """The row of a candidate with a number of views."""
+    table = pd.DataFrame(inner(answers, views))  # seeds x folds
+    spread = round(float(table.mean(axis=1).std(ddof=1)), 2) if len(table) > 1 else None
+    changes = parameters.flatten(candidate.changes) | ({"evaluate.views": views} if views > 1 else {})
+    return {
+        "name": f"{name}, {views} views" if views > 1 else name,
+        "round": candidate.round,
+        "method": candidate.method,
+        "changes": changes,
+        "inner": {str(fold): round(value, 2) for fold, value in table.mean().items()},
+        "mean": round(float(table.mean().mean()), 2),
+        "sd_seeds": spread,
+    }
 
 
 def choose(candidates: list[dict[str, Any]]) -> tuple[dict[str, str], str]:

@@ -198,10 +198,11 @@ class Candidate(Section):
 
 
 class Search(Section):
-    """Command `search`: the cell whose protocol is searched on, the seeds, and the candidates as changes to `base`."""
+    """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`."""
 
     cell: str
     seeds: Annotated[list[int], Field(min_length=1)]
+    views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1)]
     base: dict[str, Any]
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
 
