@@ -31,7 +31,7 @@ DIRECTIONS = np.array([[1, 0], [-0.5, 0.87], [-0.5, -0.87]])
 SMALL = {
     "model": {"hidden": 12, "attention_hidden": 8, "layers": 1, "dropout": 0.0},
     "objective": {"lambda1": 0.0, "lambda2": 0.0, "lambda3": 0.0},
-    "training": {"batch": 16, "learning_rate": 0.03, "temporal_rate": 0.1},
+    "training": {"batch": 20, "learning_rate": 0.03, "temporal_rate": 0.1},
     "pretrain": {"attention": 1, "main": 1, "tune": 1},
     "finetune": {"main": 12, "joint": 0},
     "evaluate": {"time_bins": 2},
@@ -44,7 +44,7 @@ def frames(action: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     The other joints point anywhere. Clips are short or long. The last action starts like any other and comes to rest, so
     that frames of zeros after a movement speak for it.
     """
-    length = int(rng.integers(4, 6) if rng.random() < 0.5 else rng.integers(10, 13))
+    length = int(rng.integers(4, 6) if rng.random() < 0.5 else rng.integers(9, 11))
     moving = length if action < 4 else max(2, length // 3)
     shown = action - 1 if action < 4 else int(rng.integers(3))
     clip = rng.normal(0, 0.1, (length, 1, 4, 3))
