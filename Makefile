@@ -1,4 +1,4 @@
-# `make help` lists the targets. DATASETS chooses what runs: make repro DATASETS="demo sbu"
+# `make help` lists the targets. DATASETS names the groups of cells that run: make repro DATASETS="sbu sbu-switches"
 SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
-repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu ntu"; default: as params.yaml says) and say where the reports are
+repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu sbu-switches ntu"; default: as params.yaml says) and say where the reports are
 	$(if $(DATASETS),@python -m pipeline use $(DATASETS))
 	dvc repro
 	@python -m pipeline track || true

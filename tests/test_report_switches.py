@@ -76,6 +76,7 @@ def test_established_switches_are_listed_and_those_chosen_by_test_data_never(pro
     assert table("switches-toy-sbu")["established"].tolist() == [False, True, False, False]
     assert table("switches-toy-sbu")["comparable"].tolist() == [True, True, True, False]
     assert "NOT COMPARABLE: chosen by test data" in text
+    assert "to choose an epoch, or a method to show, but for the switches that are marked so." in section("How these numbers")
 
 
 def test_switches_stand_in_no_other_table_answer_or_picture(project: Project) -> None:

@@ -12,6 +12,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from pipeline.grid import chosen_by_test
 from pipeline.report import answers as questions
 from pipeline.report import attention, contents, details, figures, ledger, search, switches, tables, twins
 from pipeline.report.analysis import ProtocolAnalysis
@@ -90,8 +91,7 @@ SHOWN = (
 )
 SWITCHES = (
     "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"
-    " have it, and says how much accuracy that brings or costs. No row was used to choose anything, and none stands in the other"
-    " tables."
+    " have it, and says how much accuracy that brings or costs. These rows stand in no other table and in no answer."
 )
 
 
@@ -146,7 +146,7 @@ def _data(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]
 RUNS = (
     "A run is one seed over all folds; its accuracy is the mean of the folds' accuracies. Every number is computed from saved"
     " predictions, one for each test sequence, fold and seed; where a prediction is missing there is no report. No stage of the"
-    " pipeline uses test sequences to choose an epoch, or a method to show."
+    " pipeline uses test sequences to choose an epoch, or a method to show{exception}."
 )
 INTERVALS = (
     "Intervals ({level:g} %): {resamples} bootstrap resamples of the sequences within each fold, crossed with resamples of the"
@@ -163,7 +163,8 @@ TESTS = (
 
 def _method(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]:
     rule = results.params.report
-    yield RUNS
+    peers = any(chosen_by_test(results.params, cell.recipe) for a in analyses for cell in a.result.switches.values())
+    yield RUNS.format(exception=", but for the switches that are marked so" if peers else "")
     yield INTERVALS.format(level=100 * rule.confidence, resamples=rule.resamples)
     yield TESTS
     yield from results.notes

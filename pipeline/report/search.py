@@ -102,7 +102,7 @@ def table(search: Search) -> Table:
         Column("Chosen", lambda row: row["chosen"], whole=True),
     )
     note = (
-        "Inner validation accuracy in per cent, within the training part of each outer fold; no test sequence was looked at."
+        "Validation accuracy in per cent within the training part of each outer fold, whose test part is not looked at."
         " Bold: chosen for an outer fold, or frozen as the recipe."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["chosen"])
