@@ -14,7 +14,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from pipeline.sections import Candidate, Params, Search
 from pipeline.training.job import Job
 
 OUT, WORK = Path("reports/search"), cells.WORK / "search"
+SEVERAL = ", "  # between the name of a candidate and its number of views
 RULE = (
     "Inside an outer fold, every other fold is answered by networks that saw neither; the candidate with the best mean accuracy"
     " there is the fold's choice, the earlier one of equals. The recipe is frozen as the choice of the most folds, of equals the"
@@ -39,24 +40,34 @@ RULE = (
 
 @dataclass(frozen=True)
 class Task:
-    """A network to train: the pair of folds that it must not see, its jobs, where folds are looked up and answers remembered."""
+    """A network to train: the folds that it must not see, its jobs, where folds are looked up and answers remembered.
+
+    `pair` is two folds, or 0 and one for a network that answers for an outer fold.
+    """
 
     pair: tuple[int, int]
     pretrain: Job
-    finetune: Job
     views: tuple[int, ...]
     folds: Path
     memory: Path
 
     @property
+    def finetune(self) -> Job:
+        """The second job, which starts from the weights of the first."""
+        target = self.pretrain.target.with_name("finetune")
+        live, checkpoint = target.with_suffix(".csv"), target.with_suffix(".pt")
+        start = self.pretrain.target
+        return replace(self.pretrain, stage="finetune", start=start, target=target, live=live, checkpoint=checkpoint)
+
+    @property
     def fold(self) -> int:
-        """For messages: both folds as one number."""
-        return self.finetune.fold
+        """For messages: the number of the inner split."""
+        return self.pretrain.fold
 
     @property
     def seed(self) -> int:
         """The run's seed."""
-        return self.finetune.seed
+        return self.pretrain.seed
 
 
 def main(only: list[str]) -> None:
@@ -64,22 +75,46 @@ def main(only: list[str]) -> None:
 
     With names in `only`, score these alone and write nothing.
     """
-    params = parameters.load()
-    section = params.search
+    section = parameters.load().search
     cell = cells.load(section.cell)
     if unknown := sorted(set(only) - set(section.candidates)):
         raise ParamsError(f"params.yaml: search.candidates has no {', '.join(unknown)}; it has {', '.join(section.candidates)}")
-    names = only or list(section.candidates)
     split = write_pairs(cell)
-    todo = {name: tasks(cell, section.candidates[name], section, split) for name in names}
-    missing = {task.memory: task for each in todo.values() for task in each if not task.memory.exists()}
-    runs.run_all(train_and_score, list(missing.values()), f"search@{cell.name}")
-    answers = {name: [json.loads(task.memory.read_text()) for task in each] for name, each in todo.items()}
-    seconds = {task.memory: a["seconds"] for name, each in todo.items() for task, a in zip(each, answers[name], strict=True)}
-    outcome = summarise(cell, section, answers, seconds)
-    print(as_text(outcome))
+    folds = sorted(pd.read_csv(split)["fold"].unique().tolist())
+    todo = {name: tasks(cell, name, section, split, folds) for name in only or section.candidates}
+    answers = dict(zip(todo, answer(list(todo.values()), f"search@{cell.name}"), strict=True))
+    outcome = summarise(cell, section, answers)
     if not only:
+        found = outer(cell, section, outcome["chosen"])
+        outcome["outer"] = {"folds": found, "mean": round(float(np.mean(list(found.values()))), 2)}
         cells.write_json(outcome, OUT / f"{cell.dataset}.json")
+    print(as_text(outcome))
+
+
+def answer(todo: list[list[Task]], title: str) -> list[list[dict[str, Any]]]:
+    """What the networks get right, in the order of the tasks; those that are not remembered are trained first."""
+    missing = {task.memory: task for each in todo for task in each if not task.memory.exists()}
+    runs.run_all(train_and_score, list(missing.values()), title)
+    return [[json.loads(task.memory.read_text()) for task in each] for each in todo]
+
+
+def outer(cell: Cell, section: Search, chosen: dict[str, str]) -> dict[str, float]:
+    """The nested estimate: accuracy in per cent of each outer fold, by its own choice, trained on all of the other folds."""
+    split = WORK / cell.name / "outer.csv"
+    shutil.copyfile(cell.split, split)
+    todo = [tasks(cell, name.partition(SEVERAL)[0], section, split, [int(fold)]) for fold, name in chosen.items()]
+    found = zip(chosen.items(), answer(todo, f"search@{cell.name}, outer folds"), strict=True)
+    return {fold: round(mean(each, fold, views_of(name)), 2) for (fold, name), each in found}
+
+
+def mean(answers: list[dict[str, Any]], fold: str, views: int) -> float:
+    """Mean accuracy on a fold in per cent, over networks."""
+    return float(np.mean([100 * a["right"][str(views)][fold][0] / a["right"][str(views)][fold][1] for a in answers]))
+
+
+def views_of(name: str) -> int:
+    """How many views a scored candidate has, by its name."""
+    return int(name.partition(SEVERAL)[2].removesuffix(" views") or 1)
 
 
 def write_pairs(cell: Cell) -> Path:
@@ -114,8 +149,9 @@ def candidate_params(candidate: Candidate, section: Search) -> Params:
     return parameters.build(document)
 
 
-def tasks(cell: Cell, candidate: Candidate, section: Search, split: Path) -> list[Task]:
-    """A network for every pair of folds and seed."""
+def tasks(cell: Cell, name: str, section: Search, split: Path, folds: list[int]) -> list[Task]:
+    """A network of a candidate for each of these folds of a split, and seed."""
+    candidate = section.candidates[name]
     params = candidate_params(candidate, section)
     method = params.methods[candidate.method]
     code = [*cells.CODE.glob("model/*.py"), *cells.CODE.glob("training/*.py"), cells.CODE / "methods.py"]
@@ -123,28 +159,12 @@ def tasks(cell: Cell, candidate: Candidate, section: Search, split: Path) -> lis
     data = [runs.sha256(cell.store / "meta.json"), runs.sha256(split)]
     print_ = runs.fingerprint([document, method.model_dump(), data, section.views], code)
     found = []
-    for fold in sorted(pd.read_csv(split)["fold"].unique().tolist()):
+    for fold in folds:
         for seed in section.seeds:
             place = split.parent / f"{print_}-fold-{fold}-seed-{seed}"
-            pretrain, finetune = (
-                Job(
-                    stage=stage,
-                    fold=fold,
-                    seed=seed,
-                    method=method,
-                    params=params,
-                    store=cell.store,
-                    split=split,
-                    start=start,
-                    steps_before=0,
-                    target=place / stage,
-                    live=place / f"{stage}.csv",
-                    checkpoint=place / f"{stage}.pt",
-                )
-                for stage, start in (("pretrain", None), ("finetune", place / "pretrain"))
-            )
-            pair, memory = divmod(fold, 10), place.with_suffix(".json")
-            found.append(Task(pair, pretrain, finetune, tuple(section.views), cell.split, memory))
+            paths = place / "pretrain", place / "pretrain.csv", place / "pretrain.pt"
+            pretrain = Job("pretrain", fold, seed, method, params, cell.store, split, None, 0, *paths)
+            found.append(Task(divmod(fold, 10), pretrain, tuple(section.views), cell.split, place.with_suffix(".json")))
     return found
 
 
@@ -189,16 +209,15 @@ def inner(answers: list[dict[str, Any]], views: int) -> dict[int, dict[int, floa
     return {fold: {seed: float(np.mean(found[fold, seed])) for seed in seeds} for fold in folds}
 
 
-def summarise(
-    cell: Cell, section: Search, answers: dict[str, list[dict[str, Any]]], seconds: dict[Path, float]
-) -> dict[str, Any]:
+def summarise(cell: Cell, section: Search, answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """The outcome as it is written: scores of every candidate inside every outer fold, choices, budget.
 
-    `answers` are those of a candidate's networks; `seconds` what each network took, by its memory.
+    `answers` are those of each candidate's networks.
     """
+    seconds = [a["seconds"] for each in answers.values() for a in each]
     candidates = [score(name, section.candidates[name], each, views) for name, each in answers.items() for views in section.views]
     chosen, frozen = choose(candidates)
-    budget = {"networks": len(seconds), "core_minutes": round(sum(seconds.values()) / 60, 1)}
+    budget = {"networks": len(seconds), "core_minutes": round(sum(seconds) / 60, 1)}
     head = {"protocol": cell.protocol, "seeds": section.seeds, "budget": budget, "rule": RULE, "base": section.base}
     return {**head, "folds": sorted(map(int, chosen)), "candidates": candidates, "chosen": chosen, "frozen": frozen}
 
@@ -209,7 +228,7 @@ def score(name: str, candidate: Candidate, answers: list[dict[str, Any]], views:
     spread = round(float(table.mean(axis=1).std(ddof=1)), 2) if len(table) > 1 else None
     changes = parameters.flatten(candidate.changes) | ({"evaluate.views": views} if views > 1 else {})
     return {
-        "name": f"{name}, {views} views" if views > 1 else name,
+        "name": f"{name}{SEVERAL}{views} views" if views > 1 else name,
         "round": candidate.round,
         "method": candidate.method,
         "changes": changes,
@@ -232,5 +251,6 @@ def as_text(outcome: dict[str, Any]) -> str:
     """A table for the terminal."""
     rows = [{"candidate": c["name"], **c["inner"], "mean": c["mean"], "sd": c["sd_seeds"]} for c in outcome["candidates"]]
     lines = [pd.DataFrame(rows).to_string(index=False)]
+    lines += [f"each outer fold by its own choice: {outcome['outer']}"] if "outer" in outcome else []
     lines += [f"choice of each outer fold: {outcome['chosen']}", f"frozen: {outcome['frozen']}", f"budget: {outcome['budget']}"]
     return "\n".join(lines)

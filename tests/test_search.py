@@ -104,7 +104,7 @@ def test_search_writes_its_outcome_and_goes_on_where_it_was(searched: Path, monk
     path = searched / "reports" / "search" / "demo.json"
     first, remembered = path.read_text(), list((searched / ".work" / "search" / "p-sta-lstm").glob("*.json"))
     outcome = json.loads(first)
-    assert len(remembered) == 3 * 2 and outcome["budget"]["networks"] == 6  # pairs x seeds
+    assert len(remembered) == 3 * 2 + 3 * 2 and outcome["budget"]["networks"] == 6  # pairs x seeds
     assert [c["name"] for c in outcome["candidates"]] == ["plain", "plain, 4 views"]
     assert outcome["candidates"][1]["changes"] == {"evaluate.views": 4} and outcome["folds"] == [1, 2, 3]
     monkeypatch.setattr(search.runs, "run_all", lambda work, jobs, title: [1 / 0 for _ in jobs])
@@ -112,11 +112,24 @@ def test_search_writes_its_outcome_and_goes_on_where_it_was(searched: Path, monk
     assert path.read_text() == first
 
 
+def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
+    search.main([])
+    outcome = json.loads((searched / "reports" / "search" / "demo.json").read_text())
+    section, cell = cells.parameters.load().search, cells.load("p-sta-lstm")
+    split = searched / ".work" / "search" / "p-sta-lstm" / "outer.csv"
+    for fold, name in outcome["chosen"].items():
+        trained = search.tasks(cell, "plain", section, split.relative_to(searched), [int(fold)])
+        right = [json.loads(task.memory.read_text())["right"]["4" if "4 views" in name else "1"] for task in trained]
+        assert [list(one) for one in right] == [[fold]] * 2 and all(one[fold][1] == 8 for one in right)
+        assert outcome["outer"][fold] == pytest.approx(100 * sum(one[fold][0] for one in right) / 16, abs=0.01)
+
+
 def test_other_training_parameters_are_other_networks(searched: Path) -> None:
     cell, params = cells.load("p-sta-lstm"), cells.parameters.load()
     split = search.write_pairs(cell)
     longer = Candidate(round=1, method="sta-lstm", changes={"finetune": {"joint": 3}})
-    one, other = (search.tasks(cell, c, params.search, split) for c in (params.search.candidates["plain"], longer))
+    section = params.search.model_copy(update={"candidates": {**params.search.candidates, "longer": longer}})
+    one, other = (search.tasks(cell, name, section, split, [12]) for name in ("plain", "longer"))
     assert {task.memory for task in one}.isdisjoint(task.memory for task in other)
 
 

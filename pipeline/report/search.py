@@ -44,6 +44,13 @@ class Candidate(Record):
     sd_seeds: float | None
 
 
+class Outer(Record):
+    """The nested estimate: test accuracy in per cent of each outer fold by its own choice, and their mean."""
+
+    folds: dict[str, float]
+    mean: float
+
+
 class Search(Record):
     """A search: `chosen` names the candidate of each outer fold, `frozen` the one that became the recipe."""
 
@@ -55,6 +62,7 @@ class Search(Record):
     candidates: list[Candidate]
     chosen: dict[str, str]
     frozen: str
+    outer: Outer | None = None
 
 
 def load(dataset: str) -> Search | None:
@@ -79,7 +87,18 @@ def paragraphs(search: Search) -> list[str]:
         search.rule,
         f"Searched on {search.protocol}, {len(search.candidates)} candidates with seed{'s' * (len(search.seeds) > 1)} {seeds}:"
         f" {spent}. Frozen as the recipe: {search.frozen}.",
+        *([_nested(search.outer)] if search.outer else []),
     ]
+
+
+def _nested(outer: Outer) -> str:
+    """The estimate that nested validation gives of the whole procedure, choosing included."""
+    folds = ", ".join(f"fold {fold} {text.number(value, 1)}" for fold, value in outer.folds.items())
+    return (
+        f"Each outer fold tested by its own choice, trained on all of the other folds: mean {text.number(outer.mean)} %"
+        f" ({folds}). This is what choosing and training together reach; the frozen recipe was chosen by the scores of several"
+        " folds, among which every sample was answered."
+    )
 
 
 def table(search: Search) -> Table:
