@@ -86,7 +86,7 @@ def main() -> None:
             rng = np.random.default_rng(1)
             rates = {p: np.mean([case.alarm(p, fold, rng) for _ in range(CHECKS)]) for p in falls}
             where = "all folds" if fold is None else "one fold"
-            print(f"{name}, {where}: " + ", ".join(f"{points}: {rate:.2f}" for points, rate in rates.items()), flush=True)
+            print(f"{name}, {where}: " + ", ".join(f"{points}: {rate:.4f}" for points, rate in rates.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -82,4 +82,4 @@ def train() -> None:
 
 def predict() -> pd.DataFrame:
     """The predictions of the trained runs, as `evaluate` makes them."""
-    return pd.concat([evaluate.work(job).predictions for job in cells.jobs(cells.load(CELL), "finetune")])
+    return pd.concat([evaluate.work(job).predictions for job in cells.jobs(cells.load(CELL), "finetune")], ignore_index=True)

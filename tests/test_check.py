@@ -212,7 +212,7 @@ def test_cell_without_baseline_is_named_and_passes(honest: pd.DataFrame, capsys:
 
 
 def test_missing_fold_is_a_finding(honest: pd.DataFrame) -> None:
-    put(first_three(honest)[honest["fold"] == 1])
+    put(first_three(honest).query("fold == 1"))
     assert findings() == [f"{CELL}: fold 2 is missing, the baseline has it"]
 
 
