@@ -134,7 +134,7 @@ def test_switches_of_the_project_can_be_compared(document: dict[str, Any]) -> No
 def test_switch_of_a_switch_or_of_another_protocol_is_refused(document: dict[str, Any]) -> None:
     refused = "expected a cell of sbu that is no switch itself"
     with pytest.raises(ParamsError, match=refused):
-        params.build(in_use(document, x={"switch_of": "sbu-paper-plain-alpha-sta-lstm"}))
+        params.build(in_use(document, x={"switch_of": "sbu-paper-plain-alpha"}))
     with pytest.raises(ParamsError, match=r"expected a cell of other that is no switch"):
         params.build(in_use(document, x={"switch_of": "sbu-paper-sta-lstm", "protocol": "other"}))
 
@@ -253,7 +253,7 @@ def test_switch_brings_the_cells_of_every_group_and_their_data_sets(copy: Path, 
     assert set(found.use.cells) == set(document["cells"]["demo-tuned"]) | set(document["cells"]["ntu"])
     assert found.use.cells["ntu-cv-tuned-lstm"].protocol == "ntu-cv"
     assert use.switch(["sbu", "sbu-switches"], copy) == "use: {datasets: [sbu], cells: {<<: [*sbu, *sbu-switches]}}"
-    assert params.load(copy).use.cells["sbu-paper-file-order-sta-lstm"].switch_of == "sbu-paper-sta-lstm"
+    assert params.load(copy).use.cells["sbu-paper-file-order"].switch_of == "sbu-paper-sta-lstm"
 
 
 @pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), ([], r"\(none\)")])
@@ -276,8 +276,9 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
     for group, cells in groups.items():
         for name, cell in cells.items():
             recipe = "" if group == "demo" else f"{cell['recipe']}-"
-            variant = "".join(f"{part}-" for part in cell["store"].split("-")[1:])
-            assert name == f"{cell['protocol']}-{recipe}{variant}{cell['method']}"
+            variant = "".join(f"-{part}" for part in cell["store"].split("-")[1:])
+            switch = f"{cell['protocol']}-{cell['recipe']}{variant}"
+            assert name == (switch if cell.get("switch_of") else f"{cell['protocol']}-{recipe}{cell['method']}")
     assert {cell["method"] for cell in groups["sbu"].values()} == set(document["methods"])
 
 
