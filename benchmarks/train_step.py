@@ -8,7 +8,9 @@ forward and backward of the five `nn.LSTM` layers alone, on inputs of the same s
 
 from __future__ import annotations
 
+import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ import click
 import torch
 from torch import Tensor, nn
 
+from pipeline.cli import MEMORY
 from pipeline.model import STALSTM, Config, Output, Penalties, objective
 from pipeline.params import load
 from pipeline.training.batches import Batch
@@ -23,6 +26,7 @@ from pipeline.training.loop import Rate, Trainer
 
 CONFIG = Config(joints=15, bodies=2, classes=8)
 INPUTS, HIDDEN = 90, 100
+CHILD = "TRAIN_STEP_CHILD"  # says that this process was started with the workers' memory settings
 
 
 class Loop(nn.Module):
@@ -110,8 +114,12 @@ def rate(step: Callable[[], object], batch: int, seconds: float) -> float:
 @click.command()
 @click.option("--frames", default=24, help="Frames a clip (SBU's median is 23).")
 @click.option("--seconds", default=4.0, help="Time for each measurement.")
-def main(frames: int, seconds: float) -> None:
+@click.option("--as-started", is_flag=True, help="With the memory settings of the shell, not those of the pipeline's workers.")
+def main(frames: int, seconds: float, as_started: bool) -> None:
     """Print a table of sequences a second."""
+    if not as_started and CHILD not in os.environ:  # glibc reads the settings when a process starts
+        arguments = [sys.executable, "-m", "benchmarks.train_step", *sys.argv[1:]]
+        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
     torch.set_num_threads(1)
     print(f"{'batch':>6}{'loop':>9}{'bare LSTMs':>12}{'step':>9}{'step/loop':>11}{'step/bare':>11}")
     for batch in (8, 16, 32):
