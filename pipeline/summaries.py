@@ -36,6 +36,17 @@ def training_summary(history: pd.DataFrame) -> dict[str, float | None]:
     return {name: None if values.isna().all() else float(values.mean()) for name, values in columns.items()}
 
 
+def phase_ends(history: pd.DataFrame) -> pd.DataFrame:
+    """What each phase reaches in its last epoch, means over networks, in order: `phase`, `epochs`, `cross_entropy`,
+    `train_accuracy` (per cent) and `gradient_norm`.
+    """
+    ordered = history.sort_values("step", kind="stable")
+    runs = ordered.groupby(["fold", "seed", "phase"], sort=False)
+    last = runs.tail(1).assign(epochs=runs.size().to_numpy())
+    table = last.groupby("phase", sort=False)[["epochs", "cross_entropy", "train_accuracy", "gradient_norm"]].mean()
+    return table.assign(train_accuracy=100 * table["train_accuracy"]).reset_index()
+
+
 def learning_curves(history: pd.DataFrame) -> pd.DataFrame:
     """Means over folds and seeds by step: `step`, `phase`, `runs`, `loss`, `train_accuracy`, `validation_accuracy`, and the
     `_low` and `_high` (least and greatest) of loss and training accuracy. A row a step, in order.
@@ -58,6 +69,31 @@ def mean_alpha(alpha: pd.DataFrame, gates: int) -> dict[int, Floats]:
         sums = weight.groupby(part["joint"]).sum().reindex(range(gates), fill_value=0.0).to_numpy(np.float64)
         result[int(str(label))] = sums / sums.sum() if sums.sum() else np.full(gates, 1 / gates)
     return result
+
+
+def effective_gates(alpha: pd.DataFrame) -> float | None:
+    """Over how many gates alpha is spread: exp of the entropy of the mean weights of a class and time bin, mean over clips.
+
+    1 where one gate has all the weight, the number of gates where all have the same; None for a table without rows.
+    """
+    if alpha.empty:
+        return None
+    groups = alpha.groupby(["label", "bin"], sort=True)
+    entropy = groups["weight"].agg(lambda w: float(-(w[w > 0] * np.log(w[w > 0])).sum()))
+    return float(np.average(np.exp(entropy), weights=groups["clips"].first()))
+
+
+def unevenness(beta: pd.DataFrame) -> float | None:
+    """How much beta varies over the time of a clip: standard deviation over its mean, of the class means, mean over clips.
+
+    0 where all frames weigh the same; None for a table without rows, or beta 0 everywhere.
+    """
+    groups = beta.groupby("label", sort=True)
+    mean = groups["weight"].mean()
+    if beta.empty or not (mean > 0).any():
+        return None
+    ratio = groups["weight"].std(ddof=0)[mean > 0] / mean[mean > 0]
+    return float(np.average(ratio, weights=groups["clips"].first()[mean > 0]))
 
 
 def mean_beta(beta: pd.DataFrame, bins: int) -> dict[int, Floats]:

@@ -54,6 +54,27 @@ def alpha() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "bin", "joint", "weight", "clips"])
 
 
+def test_what_each_phase_reaches_in_its_last_epoch() -> None:
+    table = summaries.phase_ends(histories().assign(cross_entropy=[4.0, 3.0, 1.0, 2.0, 5.0, 2.0], gradient_norm=1.0))
+    assert table["phase"].tolist() == ["main", "joint"] and table["epochs"].tolist() == [1, 2]
+    assert table["cross_entropy"].tolist() == [3.0, 1.5]
+    assert table["train_accuracy"].tolist() == pytest.approx([30.0, 80.0])
+
+
+def test_alpha_is_spread_over_one_gate_or_all() -> None:
+    rows = [(0, 0, 0, 1.0, 1), (0, 0, 1, 0.0, 1), (1, 0, 0, 0.5, 3), (1, 0, 1, 0.5, 3)]
+    table = pd.DataFrame(rows, columns=["label", "bin", "joint", "weight", "clips"])
+    assert summaries.effective_gates(table) == pytest.approx((1 * 1 + 3 * 2) / 4)
+    assert summaries.effective_gates(table.iloc[:0]) is None
+
+
+def test_unevenness_of_beta() -> None:
+    rows = [(0, 0, 1.0, 1), (0, 1, 3.0, 1), (1, 0, 2.0, 3), (1, 1, 2.0, 3), (2, 0, 0.0, 5), (2, 1, 0.0, 5)]
+    table = pd.DataFrame(rows, columns=["label", "bin", "weight", "clips"])
+    assert summaries.unevenness(table) == pytest.approx((1 * 0.5 + 3 * 0.0) / 4)  # a class whose beta is dead has none
+    assert summaries.unevenness(table[table["label"] == 2]) is None and summaries.unevenness(table.iloc[:0]) is None
+
+
 def test_mean_alpha_by_class() -> None:
     found = summaries.mean_alpha(alpha(), 2)
     assert {label: weights.tolist() for label, weights in found.items()} == {

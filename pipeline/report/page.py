@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.grid import chosen_by_test
 from pipeline.report import answers as questions
-from pipeline.report import attention, contents, details, figures, ledger, search, switches, tables, twins
+from pipeline.report import attention, contents, details, figures, ledger, phases, search, switches, tables, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import Figure
 from pipeline.report.results import Results
@@ -75,7 +75,7 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     yield Section("Ablation", tuple(block for a in analyses for block in _ablation(results, a)))
     yield from _switches(results, analyses)
     curves = [figures.curves(a, recipe) for a in analyses for recipe in a.groups]
-    yield Section("Training", (*curves, details.training(analyses)))
+    yield Section("Training", (*curves, details.training(analyses), phases.WHY, phases.ends(analyses)))
     yield Section("Confusion", (SHOWN, *(figures.confusion_matrix(a) for a in analyses)))
     yield Section("Accuracy by class", tuple(block for a in analyses for block in _classes(a)))
     yield Section("Attention", tuple(_attention(results, analyses)))
@@ -122,8 +122,7 @@ def _classes(analysis: ProtocolAnalysis) -> tuple[Block, ...]:
 
 def _attention(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Block]:
     bins = results.params.evaluate.time_bins
-    if table := details.evidence(analyses, bins):
-        yield table
+    yield from (table for table in (details.evidence(analyses, bins), phases.spread(analyses)) if table)
     for analysis in analyses:
         drawn = [
             picture
