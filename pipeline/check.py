@@ -125,7 +125,7 @@ def fresh(name: str) -> pd.DataFrame:
         outcomes(table)
     except (OSError, ValueError) as error:
         raise ResultsMissing(f"{path}: expected a table of predictions ({error}); {again}") from error
-    found, wanted = sorted(table["seed"].unique().tolist()), sorted(cell.params.seeds[cell.dataset])
+    found, wanted = sorted(table["seed"].unique().tolist()), sorted(cell.seeds)
     if found != wanted:
         raise ResultsMissing(f"{path}: expected seeds {wanted} as in params.yaml, found {found}; {again}")
     if table.duplicated(KEY).any():

@@ -66,7 +66,7 @@ def make(folder: Path, clips: int, seeds: list[int]) -> None:
     parts = [(fold, name, "test" if i % 8 // 4 == fold - 1 else "train") for fold in (1, 2) for i, name in enumerate(names)]
     pd.DataFrame(parts, columns=["fold", "name", "part"]).to_csv(splits / "p.csv", index=False)
     document = parameters.overlay(yaml.safe_load((ROOT / "params.yaml").read_text()), SMALL, "test")
-    cell = {"dataset": "demo", "store": "sbu", "protocol": "p", "method": "sta-lstm-scratch", "recipe": "base"}
+    cell = {"dataset": "demo", "store": "sbu", "protocol": "p", "method": "sta-lstm-scratch", "recipe": "paper", "seeds": "demo"}
     document["use"] = {"datasets": ["demo"], "cells": {CELL: cell}}
     document["seeds"]["demo"] = seeds
     (folder / "params.yaml").write_text(yaml.safe_dump(document))
