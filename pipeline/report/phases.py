@@ -21,7 +21,7 @@ def ends(analyses: list[ProtocolAnalysis]) -> Table:
     rows: list[dict[str, Any]] = []
     for analysis in analyses:
         for recipe, group in analysis.groups.items():
-            for name in [group[role] for role in ("sta", "scratch") if role in group]:
+            for name in [group[role] for role in ("sta", "sta-scratch") if role in group]:
                 cell = analysis.result.cells[name]
                 row = {"protocol": analysis.name, "recipe": recipe, "method": cell.method}
                 lines = summaries.phase_ends(cell.history).to_dict("records")
@@ -45,7 +45,7 @@ def spread(analyses: list[ProtocolAnalysis]) -> Table | None:
     rows: list[dict[str, Any]] = []
     for analysis in analyses:
         gates = analysis.result.store.meta.bodies * len(analysis.result.store.meta.joints)
-        for cell in analysis.result.cells.values():
+        for cell in analysis.result.plain.values():
             found = summaries.effective_gates(cell.alpha), summaries.unevenness(cell.beta)
             if found != (None, None):
                 row = {"protocol": analysis.name, "recipe": cell.recipe, "method": cell.method}

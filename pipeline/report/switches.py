@@ -16,6 +16,7 @@ from pipeline.report.results import Results
 from pipeline.report.tables import Table, field
 from pipeline.sections import Params
 from pipeline.statistics import Difference, compare, holm
+from pipeline.summaries import effective_gates
 
 SECTIONS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")
 BY_TEST = "NOT COMPARABLE: chosen by test data"
@@ -124,6 +125,7 @@ def table(results: Results, analysis: ProtocolAnalysis, found: list[Switch]) -> 
         field("what", "What was switched"),
         ours_columns(results)[0],
         *difference_columns("", "\N{GREEK CAPITAL LETTER DELTA} to the method as it is"),
+        field("spread", "Joints that \N{GREEK SMALL LETTER ALPHA} is spread over", 1),
         field("networks", "Networks", 0),
         field("diverged", "Diverged or at chance (%)", 1),
         field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
@@ -144,7 +146,8 @@ def _row(analysis: ProtocolAnalysis, cell: str, what: str, switch: Switch | None
     row |= {"comparable": not (switch and switch.by_test), "established": bool(switch and switch.established)}
     row |= accuracy_fields(analysis.accuracy[cell]) | difference_fields(switch.difference if switch else None)
     dead = None if stable.dead is None else 100 * stable.dead
-    return row | {"networks": stable.trained, "diverged": 100 * stable.diverged, "dead": dead}
+    spread = effective_gates(analysis.result.cells[cell].alpha)
+    return row | {"spread": spread, "networks": stable.trained, "diverged": 100 * stable.diverged, "dead": dead}
 
 
 def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
