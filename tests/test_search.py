@@ -121,7 +121,8 @@ def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
         trained = search.tasks(cell, "plain", section, split.relative_to(searched), [int(fold)])
         right = [json.loads(task.memory.read_text())["right"]["4" if "4 views" in name else "1"] for task in trained]
         assert [list(one) for one in right] == [[fold]] * 2 and all(one[fold][1] == 8 for one in right)
-        assert outcome["outer"][fold] == pytest.approx(100 * sum(one[fold][0] for one in right) / 16, abs=0.01)
+        assert outcome["outer"]["folds"][fold] == pytest.approx(100 * sum(one[fold][0] for one in right) / 16, abs=0.01)
+    assert outcome["outer"]["mean"] == pytest.approx(sum(outcome["outer"]["folds"].values()) / 3, abs=0.01)
 
 
 def test_other_training_parameters_are_other_networks(searched: Path) -> None:
