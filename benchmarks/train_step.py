@@ -68,14 +68,15 @@ def _cell(lstm: nn.LSTM) -> nn.LSTMCell:
     return cell
 
 
-def bare(frames: int, batch: int) -> Callable[[], None]:
-    """Forward and backward of the LSTM layers alone."""
-    layers = nn.ModuleList(nn.LSTM(n, HIDDEN) for n in (INPUTS, INPUTS, INPUTS, HIDDEN, HIDDEN))
-    inputs = [torch.randn(frames, batch, n) for n in (INPUTS, INPUTS, INPUTS, HIDDEN, HIDDEN)]
+def bare(frames: int, batch: int, inputs: int = INPUTS) -> Callable[[], None]:
+    """Forward and backward of the LSTM layers alone; `inputs` are the numbers of a frame."""
+    sizes = (inputs, inputs, inputs, HIDDEN, HIDDEN)
+    layers = nn.ModuleList(nn.LSTM(n, HIDDEN) for n in sizes)
+    tensors = [torch.randn(frames, batch, n) for n in sizes]
     gradient = torch.randn(frames, batch, HIDDEN)
 
     def step() -> None:
-        for i, (layer, x) in enumerate(zip(layers, inputs, strict=True)):
+        for i, (layer, x) in enumerate(zip(layers, tensors, strict=True)):
             layer(x.requires_grad_(i > 2))[0].backward(gradient)  # layers above the first pass a gradient down
 
     return step
