@@ -171,15 +171,15 @@ def where() -> None:
     """Say where the reports of the data sets in use are, and their headline."""
     import json  # noqa: PLC0415
 
-    from pipeline import params  # noqa: PLC0415
+    from pipeline import datasets, params  # noqa: PLC0415
 
     for dataset in params.load().use.datasets:
         folder = Path("reports", dataset)
         if not (folder / "metrics.json").exists():
             click.echo(f"{dataset}: no report yet; run `dvc repro`")
             continue
+        synthetic = " (synthetic)" if datasets.synthetic(dataset, Path("data/skeletons", dataset)) else ""
         for protocol, recipes in json.loads((folder / "metrics.json").read_text()).items():
-            synthetic = " (synthetic)" if protocol.startswith("demo") else ""
             for recipe, methods in recipes.items():
                 ours = ", ".join(f"{m} {r['accuracy']['mean']:.1f} %" for m, r in methods.items() if r.get("accuracy"))
                 click.echo(f"{protocol}{synthetic}, {recipe}: {ours}")

@@ -48,7 +48,8 @@ class Meta:
 
     `bones` are (child, parent) and `mirror` the left-right permutation, both in 0-based joints; `bodies` is the most that
     a sample can have; `actions[a - 1]` names action `a`; `fps` are frames a second; `unit` is that of the coordinates;
-    `left_first` says that of two bodies the left one comes first.
+    `left_first` says that of two bodies the left one comes first; `synthetic` that nobody was recorded (`meta.json` has the key
+    only then, and every report says it).
     """
 
     joints: tuple[str, ...]
@@ -59,6 +60,7 @@ class Meta:
     fps: float
     unit: str
     left_first: bool = False
+    synthetic: bool = False
 
 
 def _sha256(path: Path) -> str:
@@ -105,6 +107,8 @@ class Writer:
         pd.DataFrame(self._index, columns=columns).to_csv(self.folder / "index.csv", index=False, lineterminator="\n")
         digest = _sha256(self.folder / "frames.npy")
         document = {"version": VERSION, "rows": self._rows, "sha256": digest, **asdict(self.meta)}
+        if not self.meta.synthetic:
+            del document["synthetic"]
         (self.folder / "meta.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
     def __enter__(self) -> Writer:

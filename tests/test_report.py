@@ -247,6 +247,13 @@ def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Pa
     assert "hbrnn" in table("comparison-toy-sbu", of_synthetic)["method"].tolist()
 
 
+def test_synthetic_archive_in_the_format_of_a_real_data_set_is_called_so(real: Project) -> None:
+    (real.root / "data" / "skeletons" / "toy" / "sbu" / "meta.json").write_text('{"synthetic": true}')
+    report.main("toy")
+    assert "SYNTHETIC" in (real.root / REPORT / "report.html").read_text()
+    assert [str(v) for v in table("headline")["reported"]] == ["", ""]
+
+
 def test_planted_evidence_is_measured_against_uniform(of_synthetic: Path) -> None:
     rows = table("evidence", of_synthetic)
     assert rows["method"].tolist() == ["sta-lstm"] * 3

@@ -42,6 +42,15 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(store.clip(i), frames(i))
 
 
+def test_store_says_that_it_is_synthetic_and_says_nothing_otherwise(tmp_path: Path) -> None:
+    assert "synthetic" not in json.loads((write(tmp_path / "recorded") / "meta.json").read_text())
+    assert not Store(tmp_path / "recorded").meta.synthetic
+    with Writer(tmp_path / "made", replace(META, synthetic=True)) as writer:
+        writer.add(SAMPLES[0], frames(0))
+    assert json.loads((tmp_path / "made" / "meta.json").read_text())["synthetic"] is True
+    assert Store(tmp_path / "made").meta.synthetic
+
+
 def test_files_of_a_store_and_its_digest(tmp_path: Path) -> None:
     folder = write(tmp_path / "store")
     assert sorted(path.name for path in folder.iterdir()) == ["frames.npy", "index.csv", "meta.json"]

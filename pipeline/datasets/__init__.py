@@ -6,6 +6,7 @@ Adding one: write `pipeline/datasets/<name>.py` with the members of `Dataset`, a
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -63,6 +64,16 @@ def ranges(numbers: Iterable[int]) -> str:
     known = set(numbers)
     starts, ends = sorted(n for n in known if n - 1 not in known), sorted(n for n in known if n + 1 not in known)
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)) or "none"
+
+
+def synthetic(name: str, skeletons: Path) -> bool:
+    """Whether every number from a data set must be called synthetic: it always is, or one of its stores says so.
+
+    `skeletons` is the folder of its stores. An archive of synthetic files in the format of a real data set says it in the
+    comment of the zip.
+    """
+    stores = (json.loads(meta.read_text()) for meta in sorted(skeletons.glob("*/meta.json")))
+    return load(name).SYNTHETIC or any(store.get("synthetic", False) for store in stores)
 
 
 def load(name: str) -> Dataset:

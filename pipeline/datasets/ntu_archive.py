@@ -23,6 +23,7 @@ from pipeline.skeletons import Sample
 
 PAGE = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
 SUFFIX = ".skeleton"
+SYNTHETIC = b"synthetic"  # how the comment of a zip begins whose files were generated
 COLUMNS = ("name", "size", "crc32")
 FRESH = "if the files were replaced on purpose, record them again: dvc repro --force --single-item download@ntu"
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
@@ -83,6 +84,10 @@ class Source(Protocol):
     def read(self, member: Member) -> bytes:
         """The text of a file; `ArchiveMismatch` where it is gone, damaged, or no longer of that size and CRC."""
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether the source says of itself that nobody was recorded: a zip whose comment begins with `synthetic`."""
+
 
 def _sample_name(path: str) -> str | None:
     """The sample that a path inside the source holds, or None: not a skeleton, or a hidden file such as macOS leaves in zips."""
@@ -128,9 +133,16 @@ class ZipSource:
         except _DAMAGED as error:
             raise ArchiveMismatch(f"{self.path}: {info.filename} is damaged ({error}); download the archive again") from error
 
+    @property
+    def synthetic(self) -> bool:
+        """By the comment of the zip."""
+        return self._zip.comment.startswith(SYNTHETIC)
+
 
 class FolderSource:
     """A folder of extracted files."""
+
+    synthetic = False
 
     def __init__(self, path: Path):
         self.path = path

@@ -117,7 +117,8 @@ def analyse(results: Results) -> list[ProtocolAnalysis]:
 def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
     rule, cells = results.params.report, protocol.cells
     groups = _groups(protocol)
-    counterpart = protocol.name.removeprefix(f"{results.dataset}-") if results.synthetic else protocol.name
+    real = protocol.name.removeprefix(f"{results.dataset}-")  # of the demo's protocols
+    counterpart = real if real in set(results.paper["protocol"]) else protocol.name
     rows = results.paper[results.paper["protocol"] == counterpart]
     return ProtocolAnalysis(
         protocol,

@@ -122,7 +122,8 @@ def load(dataset: str, params: Params) -> Results:
         protocol.cells[name] = _cell(name, params, protocol)
     notes = tuple(getattr(module, "NOTES", ()))
     paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
-    return Results(dataset, module.SYNTHETIC, module.LICENCE, notes, params, protocols, stores, paper)
+    synthetic = datasets.synthetic(dataset, DATA / "skeletons" / dataset)
+    return Results(dataset, synthetic, module.LICENCE, notes, params, protocols, stores, paper)
 
 
 def _table(path: Path, target: str) -> pd.DataFrame:
