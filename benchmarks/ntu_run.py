@@ -1,0 +1,95 @@
+"""Estimate of a whole NTU RGB+D run: CPU time of a few batches of every phase, times the protocol's clips and the epochs.
+
+    python -m benchmarks.ntu_run [--recipe paper-large] [--precision bfloat16]
+
+The clips are synthetic, with lengths as in the real data set (`benchmarks.epoch`); augmentation and reading are part of the time,
+the validation after every epoch is not (`training.fit: train_and_validation` has none). One thread; several cores take several
+runs (seeds, protocols, methods) side by side, so hours are divided by cores, which leaves out what they take from each other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from benchmarks.epoch import CS_TRAIN, lengths_of, store_of
+from benchmarks.train_step import CHILD
+from pipeline import methods
+from pipeline.cli import MEMORY
+from pipeline.methods import Phase
+from pipeline.model import STALSTM
+from pipeline.params import FILE, build, overlay, read
+from pipeline.sections import Params
+from pipeline.skeletons import Store
+from pipeline.training.augment import augment
+from pipeline.training.batches import Clips
+from pipeline.training.loop import Rate, Trainer
+
+CV_TRAIN = 37_646
+METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
+
+
+def params_of(recipe: str, precision: str) -> Params:
+    """`params.yaml` with a recipe laid over it, for a precision."""
+    document = read()
+    changed = overlay(document, document["recipes"][recipe], f"recipes.{recipe}")
+    return build(overlay(changed, {"training": {"precision": precision}}, "precision"), str(FILE))
+
+
+def cost(phase: Phase, params: Params, store: Store, batches: int) -> float:
+    """CPU seconds a clip in a phase of training."""
+    t = params.training
+    clips = Clips(store, np.arange(len(store)), t.frames, params.model.velocity)
+    model = STALSTM(methods.config(phase, params, store.meta))
+    for name, part in model.named_children():
+        part.requires_grad_(name in phase.trains)
+    trainer = Trainer(model.train(), t, methods.penalties(params), torch.device("cpu"), Rate(t, 10**6))
+    change = partial(augment, meta=store.meta, params=params.augment, rng=np.random.default_rng(0))
+    for seed in range(2):  # the first pass asks the system for memory
+        start, seen = time.process_time(), 0
+        for batch, _ in zip(clips.shuffled(t.batch, t.pool, np.random.default_rng(seed), change), range(batches), strict=False):
+            trainer.step(batch, 1e-3)
+            seen += len(batch.labels)
+    return (time.process_time() - start) / seen
+
+
+def hours(method: str, params: Params, store: Store, batches: int) -> float:
+    """CPU hours of one run on the cross-subject protocol."""
+    settings = params.methods[method]
+    phases = [*methods.pretrain_phases(settings, params), *methods.finetune_phases(settings, params)]
+    each = [(phase, cost(phase, params, store, batches)) for phase in phases if phase.length]
+    return sum(phase.length * seconds for phase, seconds in each) * CS_TRAIN / 3600
+
+
+@click.command()
+@click.option("--recipe", default="paper-large", show_default=True)
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32")
+@click.option("--clips", default=2048, help="Synthetic clips in the store.")
+@click.option("--batches", default=8, help="Batches measured in each phase.")
+def main(recipe: str, precision: str, clips: int, batches: int) -> None:
+    """Print CPU hours a run, by method, and of all methods and both protocols on 1, 2 and 16 cores."""
+    if CHILD not in os.environ:  # glibc reads the settings when a process starts
+        arguments = [sys.executable, "-m", "benchmarks.ntu_run", *sys.argv[1:]]
+        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
+    torch.set_num_threads(1)
+    params = params_of(recipe, precision)
+    with tempfile.TemporaryDirectory() as folder:
+        store = store_of(lengths_of(clips), Path(folder))
+        each = {method: hours(method, params, store, batches) for method in METHODS}
+    click.echo(f"ESTIMATE, recipe {recipe}, {precision}, one seed, {CS_TRAIN:,} (CS) and {CV_TRAIN:,} (CV) training clips")
+    for method, cs in each.items():
+        click.echo(f"{method:10} CS {cs:6.2f} h   CV {cs * CV_TRAIN / CS_TRAIN:6.2f} h")
+    both = sum(each.values()) * (1 + CV_TRAIN / CS_TRAIN)
+    click.echo(f"all {2 * len(METHODS)} runs: {both:.1f} core hours; {both / 2:.1f} h on 2 cores, {both / 16:.1f} h on 16")
+
+
+if __name__ == "__main__":
+    main()
