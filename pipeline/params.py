@@ -75,11 +75,13 @@ def section_of(section: Normalize, dataset: str, store: str, where: str = str(FI
 
 
 def load(path: Path = FILE) -> Params:
-    """Read and check `params.yaml`; the environment's `SBU_SOURCE` and `NTU_SOURCE` come before its `source` keys."""
+    """Read and check `params.yaml`; the environment's `SBU_SOURCE`, `NTU_SOURCE` and so on come before its `source` keys."""
     document = read(path)
-    for name in ("sbu", "ntu"):
-        if source := os.environ.get(f"{name.upper()}_SOURCE"):
-            document["download"][name]["source"] = source
+    sections = document.get("download")
+    for name, section in sections.items() if isinstance(sections, dict) else ():
+        source = os.environ.get(f"{name.upper()}_SOURCE")
+        if source and isinstance(section, dict) and "source" in section:
+            section["source"] = source
     return build(document, str(path))
 
 

@@ -26,8 +26,8 @@ class SbuDownload(Section):
     timeout_s: Annotated[float, Field(gt=0)]
 
 
-class NtuDownload(Section):
-    """Where the NTU archive is: `source` (or `NTU_SOURCE`) is a folder or a zip."""
+class SourceDownload(Section):
+    """Where the user has the raw files: `source` (or `<DATA SET>_SOURCE`, such as `NTU_SOURCE`) is a folder or a file."""
 
     source: str
 
@@ -45,10 +45,12 @@ class DemoDownload(Section):
 
 
 class Download(Section):
-    """Stage `download`."""
+    """Stage `download`: a section a data set. Those that are not named here have a `source` alone."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, SourceDownload]
 
     sbu: SbuDownload
-    ntu: NtuDownload
     demo: DemoDownload
 
 

@@ -56,7 +56,8 @@ def pose(seed: int = 0, width: float = 0.4, height: float = 1.8) -> npt.NDArray[
 def clip(name: str, length: int = 14) -> bytes:
     """A file whose bodies move; two bodies in actions of two people; other numbers under each name."""
     seed = sum(map(ord, name)) * 100 + int(name[-3:])
-    tracks = [(72057594037930000 + k, pose(seed + k)) for k in range(2 if int(name[-3:]) >= 50 else 1)]
+    for_two = 50 <= int(name[-3:]) <= 60 or 106 <= int(name[-3:]) <= 120
+    tracks = [(72057594037930000 + k, pose(seed + k)) for k in range(2 if for_two else 1)]
     return text([[(track, np.add(joints, (0.1 * t, 0, 0)).round(6).tolist()) for track, joints in tracks] for t in range(length)])
 
 
@@ -82,7 +83,7 @@ def all_names() -> list[str]:
     Which subject was filmed in which setup is not public in full; it must be 158 pairs (56,880 = 158 x 3 cameras x 2
     replications x 60 actions), 112 of them with training subjects (40,320 of the samples). Pairs of listed names come first.
     """
-    listed = {(int(name[1:4]), int(name[9:12])) for name in ntu.listed_missing()}
+    listed = {(int(name[1:4]), int(name[9:12])) for name in ntu.NTU.listed_missing()}
     others = [pair for pair in product(range(1, 18), range(1, 41)) if pair not in listed]
     train = [pair for pair in [*sorted(listed), *others] if pair[1] in ntu.TRAIN_SUBJECTS][:112]
     test = [pair for pair in [*sorted(listed), *others] if pair[1] not in ntu.TRAIN_SUBJECTS][:46]

@@ -219,9 +219,9 @@ def test_ntu_has_every_camera_subject_repetition_and_action_once(made: Made) -> 
 
 
 def test_no_sample_is_among_those_that_the_real_data_leaves_out(made: Made) -> None:
-    assert len(ntu.listed_missing()) == 302
+    assert len(ntu.NTU.listed_missing()) == 302
     every = made.section.model_copy(update={"ntu_subjects": 40, "ntu_repeats": 2})
-    assert not ntu.listed_missing() & set(demo.ntu_names(every))
+    assert not ntu.NTU.listed_missing() & set(demo.ntu_names(every))
 
 
 def content(frames: list[list[Body]], text: bytes) -> set[Quirk]:

@@ -270,7 +270,7 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(project: Path, tmp_path:
     assert list((project / "data/raw").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["kinetics", "remote", "sbu_archives"])
+@pytest.mark.parametrize("name", ["kinetics", "remote", "sbu_archives", "ntu_format"])
 def test_unknown_data_sets_are_an_error_of_the_parameters(project: Path, name: str) -> None:
     with pytest.raises(ParamsError, match=name):
         download.main(name)

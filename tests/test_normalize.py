@@ -148,7 +148,7 @@ def test_the_three_real_ntu_files_from_download_to_split(
     store = Store(Path("data/skeletons/ntu/ntu"))
     assert store.index["name"].tolist() == ["S001C001P001R001A001", "S001C003P008R002A058", "S002C001P003R001A003"]
     assert store.index[["length", "bodies"]].to_numpy().tolist() == [[103, 1], [70, 2], [100, 1]]
-    assert store.meta == ntu.META
+    assert store.meta == ntu.NTU.META
     for i in range(3):
         np.testing.assert_array_equal(store.clip(i)[0, 0, 1], np.zeros(3))
         assert 0.3 < np.ptp(store.clip(i)[:, 0, :, 1], axis=1).mean() < 2.2  # metres: people, sitting or standing

@@ -15,7 +15,7 @@ import pytest
 from pipeline import params
 from pipeline.datasets import ntu, ntu_archive, ntu_clips
 from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
-from pipeline.sections import NtuDownload, NtuNormalize
+from pipeline.sections import NtuNormalize, SourceDownload
 from pipeline.skeletons import Store
 from tests.conftest import ROOT
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
@@ -32,7 +32,7 @@ def section() -> NtuNormalize:
 
 
 def test_actions_joints_and_bones() -> None:
-    meta = ntu.META
+    meta = ntu.NTU.META
     assert (len(meta.actions), len(set(meta.actions)), len(meta.joints), len(set(meta.joints))) == (60, 60, 25, 25)
     named = {1: "drink water", 9: "stand up", 27: "jump up", 40: "cross hands in front", 43: "fall down", 58: "shake hands"}
     assert {number: meta.actions[number - 1] for number in named} == named
@@ -53,15 +53,15 @@ def test_actions_joints_and_bones() -> None:
 
 
 def test_mirror_exchanges_left_and_right_and_keeps_bones() -> None:
-    mirror, joints = ntu.META.mirror, ntu.META.joints
+    mirror, joints = ntu.NTU.META.mirror, ntu.NTU.META.joints
     swapped = str.maketrans({"<": "right", ">": "left"})
     for joint, other in enumerate(mirror):
         assert joints[other] == joints[joint].replace("left", "<").replace("right", ">").translate(swapped)
-    assert {(mirror[a], mirror[b]) for a, b in ntu.META.bones} == set(ntu.META.bones)
+    assert {(mirror[a], mirror[b]) for a, b in ntu.NTU.META.bones} == set(ntu.NTU.META.bones)
 
 
 def test_the_302_listed_samples() -> None:
-    names = sorted(ntu.listed_missing())
+    names = sorted(ntu.NTU.listed_missing())
     samples = [ntu_archive.sample_of(name, ntu.FACTS) for name in names]
     assert len(names) == 302
     subjects = sum(sample.subject in ntu.TRAIN_SUBJECTS for sample in samples)
@@ -75,29 +75,29 @@ def index_of(names: list[str]) -> pd.DataFrame:
 
 def test_protocol_counts_of_the_full_archive() -> None:
     names = all_names()
-    index = index_of(sorted(set(names) - ntu.listed_missing()))
+    index = index_of(sorted(set(names) - ntu.NTU.listed_missing()))
     assert (len(set(names)), len(index)) == (56_880, 56_578)
-    counts = {key: ntu.assign(key, index)["part"].value_counts().to_dict() for key in ("cs", "cv")}
+    counts = {key: ntu.NTU.assign(key, index)["part"].value_counts().to_dict() for key in ("cs", "cv")}
     assert counts == {"cs": {"train": 40_091, "test": 16_487}, "cv": {"train": 37_646, "test": 18_932}}
-    whole = {key: ntu.assign(key, index_of(names))["part"].value_counts().to_dict() for key in ("cs", "cv")}
+    whole = {key: ntu.NTU.assign(key, index_of(names))["part"].value_counts().to_dict() for key in ("cs", "cv")}
     assert whole == {"cs": {"train": 40_320, "test": 16_560}, "cv": {"train": 37_920, "test": 18_960}}
 
 
 @pytest.mark.parametrize(("protocol", "column", "value"), [("cs", "subject", 3), ("cv", "camera", 1)])
 def test_other_counts_of_a_full_archive_are_refused(protocol: str, column: str, value: int) -> None:
-    index = index_of(sorted(set(all_names()) - ntu.listed_missing()))
+    index = index_of(sorted(set(all_names()) - ntu.NTU.listed_missing()))
     row = index.index[index[column] != value][0] if protocol == "cv" else index.index[index["subject"] == 1][0]
     index.loc[row if column == "subject" else index.index[index["camera"] == 2][0], column] = value
     with pytest.raises(SplitMismatch, match=f"ntu-{protocol}"):
-        ntu.assign(protocol, index)
+        ntu.NTU.assign(protocol, index)
 
 
 def test_protocols_of_a_part() -> None:
     index = index_of(["S001C001P001R001A001", "S001C002P003R001A001", "S001C003P038R001A001", "S001C001P040R001A001"])
-    assert ntu.assign("cs", index)["part"].tolist() == ["train", "test", "train", "test"]
-    assert ntu.assign("cv", index)["part"].tolist() == ["test", "train", "train", "test"]
-    assert ntu.assign("cs", index)["fold"].tolist() == [1] * 4
-    assert [ntu.groups(protocol, index).tolist() for protocol in ("cs", "cv")] == [[1, 3, 38, 40]] * 2
+    assert ntu.NTU.assign("cs", index)["part"].tolist() == ["train", "test", "train", "test"]
+    assert ntu.NTU.assign("cv", index)["part"].tolist() == ["test", "train", "train", "test"]
+    assert ntu.NTU.assign("cs", index)["fold"].tolist() == [1] * 4
+    assert [ntu.NTU.groups(protocol, index).tolist() for protocol in ("cs", "cv")] == [[1, 3, 38, 40]] * 2
 
 
 FILES = {name: clip(name) for name in NAMES}
@@ -113,10 +113,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize)
     def run(files: Mapping[str, bytes], allow: int = 0, form: str = "zip", name: str = "store", **rules: Any) -> Path:
         source = write_zip(tmp_path / f"{name}.zip", files) if form == "zip" else write_files(tmp_path / f"{name}-in", files)
         monkeypatch.setenv("NTU_SOURCE", str(source))
-        ntu.fetch(tmp_path / f"{name}-raw", NtuDownload(source=str(source)))
+        ntu.fetch(tmp_path / f"{name}-raw", SourceDownload(source=str(source)))
         target = tmp_path / name
         target.mkdir()
-        ntu.normalize(tmp_path / f"{name}-raw" / "ntu", target, section.model_copy(update=rules), allow)
+        ntu.NTU.normalize(tmp_path / f"{name}-raw" / "ntu", target, section.model_copy(update=rules), allow)
         return target
 
     return run
@@ -138,7 +138,7 @@ def test_the_store_has_the_repaired_clips(make: Callable[..., Path]) -> None:
         [40, 0, 3, 17, 2, 60],
     ]
     assert store.index["bodies"].tolist() == [1, 2, 2]
-    assert store.meta == ntu.META
+    assert store.meta == ntu.NTU.META
     first = pose(sum(map(ord, NAMES[0])) * 100 + 1)
     np.testing.assert_array_equal(store.clip(0)[3, 0], np.add(first, (0.1 * 3, 0, 0)).round(6).astype(np.float32))
     assert set(repairs(folder)) <= {ntu_clips.ntu_bodies.ORDER}
@@ -256,9 +256,9 @@ def test_a_zip_among_the_raw_files_comes_before_the_users_source(tmp_path: Path,
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
     (tmp_path / "raw").mkdir()
-    assert ntu.locate(tmp_path / "raw") == tmp_path / "user.zip"
+    assert ntu.NTU.locate(tmp_path / "raw") == (tmp_path / "user.zip",)
     inside = write_zip(tmp_path / "raw" / "synthetic.zip", FILES)
-    assert ntu.locate(tmp_path / "raw") == inside
+    assert ntu.NTU.locate(tmp_path / "raw") == (inside,)
 
 
 def test_a_missing_record_is_an_error_only_for_the_users_archive(
@@ -268,9 +268,9 @@ def test_a_missing_record_is_an_error_only_for_the_users_archive(
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
     (tmp_path / "raw").mkdir()
     with pytest.raises(RawDataMissing, match="no record of the raw files"):
-        ntu.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
+        ntu.NTU.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
     write_zip(tmp_path / "raw" / "synthetic.zip", FILES)
-    ntu.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
+    ntu.NTU.normalize(tmp_path / "raw", tmp_path / "store", section, 0)
     assert len(Store(tmp_path / "store")) == 3
 
 

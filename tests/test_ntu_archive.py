@@ -11,7 +11,7 @@ from pipeline import params
 from pipeline.datasets import ntu, ntu_archive
 from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import ArchiveMismatch, RawDataMissing
-from pipeline.sections import NtuDownload, NtuNormalize
+from pipeline.sections import NtuNormalize, SourceDownload
 from tests.conftest import ROOT
 from tests.skeleton_text import NAMES, all_names, clip, write_files, write_zip
 
@@ -25,7 +25,7 @@ def section() -> NtuNormalize:
 
 def fetch(source: Path | str, target: Path) -> str:
     """The record that `fetch` writes."""
-    ntu.fetch(target, NtuDownload(source=str(source)))
+    ntu.fetch(target, SourceDownload(source=str(source)))
     assert [path.name for path in target.rglob("*") if path.is_file()] == ["members.csv"]
     return (target / "ntu" / "members.csv").read_text()
 
@@ -74,7 +74,7 @@ def test_the_full_archive_is_called_complete(tmp_path: Path, capsys: pytest.Capt
 def test_a_missing_archive_is_one_clear_error(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RawDataMissing) as caught:
-        ntu.fetch(tmp_path / "out", NtuDownload(source=source and str(tmp_path / source)))
+        ntu.fetch(tmp_path / "out", SourceDownload(source=source and str(tmp_path / source)))
     for words in (
         "https://rose1.ntu.edu.sg/dataset/actionRecognition",
         "nturgbd_skeletons_s001_to_s017.zip",
@@ -102,7 +102,7 @@ def test_a_missing_archive_is_one_clear_error(tmp_path: Path, source: str) -> No
 def test_files_of_other_data_sets_are_refused(tmp_path: Path, name: str, words: str) -> None:
     source = write_zip(tmp_path / "a.zip", {**FILES, name: b""})
     with pytest.raises(ArchiveMismatch, match=words) as caught:
-        ntu.fetch(tmp_path / "out", NtuDownload(source=str(source)))
+        ntu.fetch(tmp_path / "out", SourceDownload(source=str(source)))
     assert "1 of 4 files" in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -111,7 +111,7 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "in", FILES)
     (folder / f"{NAMES[0]}.skeleton").write_bytes(b"other")
     with pytest.raises(ArchiveMismatch, match=f"{NAMES[0]}.skeleton is there twice"):
-        ntu.fetch(tmp_path / "out", NtuDownload(source=str(folder)))
+        ntu.fetch(tmp_path / "out", SourceDownload(source=str(folder)))
 
 
 def test_archives_without_skeletons_or_cut_short_are_refused(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_archives_without_skeletons_or_cut_short_are_refused(tmp_path: Path) -> 
     (tmp_path / "c.zip").write_bytes(whole[: len(whole) // 2])
     for name, words in (("b.zip", "no .skeleton file in it"), ("c.zip", "not a complete zip archive")):
         with pytest.raises(ArchiveMismatch, match=words):
-            ntu.fetch(tmp_path / "out", NtuDownload(source=str(tmp_path / name)))
+            ntu.fetch(tmp_path / "out", SourceDownload(source=str(tmp_path / name)))
 
 
 def test_what_macos_adds_to_a_zip_is_passed_over(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_files_that_changed_after_download_are_refused(
         path = source / "0" / f"{first}.skeleton"
         path.write_bytes(path.read_bytes()[::-1] if change == "damaged" else b"1\r\n0\r\n")
     with pytest.raises(ArchiveMismatch, match=f"{first}.skeleton"):
-        ntu.normalize(tmp_path / "raw" / "ntu", tmp_path / "store", section, 0)
+        ntu.NTU.normalize(tmp_path / "raw" / "ntu", tmp_path / "store", section, 0)
     assert list((tmp_path / "store").iterdir()) == []
 
 

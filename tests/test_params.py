@@ -21,7 +21,7 @@ GRID = {"cells", "use", "seeds", "recipes", "methods", "search"}  # what runs, o
 
 @pytest.fixture
 def document(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    for name in ("SBU_SOURCE", "NTU_SOURCE"):
+    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE"):
         monkeypatch.delenv(name, raising=False)
     loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
     return loaded
@@ -54,6 +54,10 @@ def test_the_projects_own_file_is_accepted(document: dict[str, Any]) -> None:
         ("model.hiden", 10, "Extra inputs are not permitted"),
         ("surprise", {}, "Extra inputs are not permitted"),
         ("normalize.sbu.surprise", 1, "Extra inputs are not permitted"),
+        ("download.sbu.surprise", 1, "Extra inputs are not permitted"),
+        ("download.ntu.surprise", 1, "Extra inputs are not permitted"),
+        ("download.surprise", "/data", "valid dictionary"),
+        ("download.ntu.source", 1, "valid string"),
         ("methods.lstm.surprise", True, "Extra inputs are not permitted"),
         ("cells.sbu.sbu-paper-lstm.surprise", 1, "Extra inputs are not permitted"),
         ("model.hidden", "100", "valid integer"),
@@ -184,6 +188,8 @@ def test_environment_says_where_raw_files_are(copy: Path, document: dict[str, An
     found = params.load(copy)
     assert found.download.sbu.source == "/data/sbu"
     assert found.download.ntu.source == document["download"]["ntu"]["source"]
+    monkeypatch.setenv("NTU120_SOURCE", "/data/ntu120")
+    assert params.load(copy).download.ntu120.source == "/data/ntu120"
     monkeypatch.setenv("SBU_SOURCE", "")
     monkeypatch.setenv("NTU_SOURCE", "/data/ntu.zip")
     found = params.load(copy)
@@ -284,7 +290,7 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
 
 def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
     use.switch(list(document["cells"]), copy)
-    assert params.load(copy).use.datasets == ["demo", "sbu", "ntu"]
+    assert params.load(copy).use.datasets == ["demo", "sbu", "ntu", "ntu120"]
 
 
 def leaves(document: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

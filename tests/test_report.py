@@ -241,6 +241,7 @@ def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Pa
     for text in (page, markdown):
         assert "SYNTHETIC" in text[: text.index("The paper beside ours") + 200]
         assert "cannot be compared" in text
+        assert "The paper has no table" not in text
     assert json.loads((of_synthetic / "metrics.json").read_text())["toy-sbu"]["paper"]["sta-lstm"]["reported"] is None
     assert [str(v) for v in table("headline", of_synthetic)["reported"]] == ["", ""]
     # the rows of the real data set's table are still there
@@ -252,6 +253,15 @@ def test_synthetic_archive_in_the_format_of_a_real_data_set_is_called_so(real: P
     report.main("toy")
     assert "SYNTHETIC" in (real.root / REPORT / "report.html").read_text()
     assert [str(v) for v in table("headline")["reported"]] == ["", ""]
+
+
+def test_a_real_data_set_that_the_paper_does_not_have(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "ntu120-csub", synthetic=False)
+    markdown = (folder / "report.md").read_text()
+    assert "The paper has no numbers for this data set." in markdown and "number is not known" not in markdown
+    assert "The paper has no table for this protocol." in markdown
+    assert "The paper has no numbers (ntu120-csub)." in paragraph("RQ4", folder)
+    assert table("comparison-ntu120-csub", folder)["reported"].tolist() == [""] * 2
 
 
 def test_planted_evidence_is_measured_against_uniform(of_synthetic: Path) -> None:

@@ -153,7 +153,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a store of NTU samples: 10 subjects, 3 cameras, 4 actions."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    with Writer(tmp_path / "data" / "skeletons" / "ntu" / "ntu", ntu.META) as writer:
+    with Writer(tmp_path / "data" / "skeletons" / "ntu" / "ntu", ntu.NTU.META) as writer:
         for camera, subject, action in product((1, 2, 3), range(1, 11), (7, 8, 50, 60)):
             name = f"S001C{camera:03}P{subject:03}R001A{action:03}"
             writer.add(Sample(name, subject, 0, camera, 1, 1, action), np.zeros((1, 1, 25, 3), np.float32))

@@ -18,12 +18,11 @@ from pipeline.skeletons import Meta
 
 
 class Format(Protocol):
-    """How recordings in one raw format become a store, and which protocols they have. Implemented by `sbu` and `ntu`.
+    """How recordings in one raw format become a store, and which protocols they have. Implemented by `sbu` and `ntu_format`."""
 
-    `META`: the store's `Meta`.
-    """
-
-    META: Meta
+    @property
+    def META(self) -> Meta:  # noqa: N802
+        """The store's `Meta`."""
 
     def normalize(self, raw: Path, target: Path, section: Any, allow_malformed: int) -> None:
         """Read the raw folder, repair, and write into `target` the store, `repairs.csv` and `set_aside.csv`.

@@ -23,6 +23,7 @@ from pipeline.datasets import demo_files as files
 from pipeline.datasets import demo_motion as motion
 from pipeline.datasets.demo_files import ONE_BODY, TWO_BODIES, Quirk
 from pipeline.datasets.demo_motion import Evidence, Stream
+from pipeline.datasets.ntu_format import RECORD
 from pipeline.datasets.sbu_archives import write_set
 from pipeline.sections import DemoDownload
 
@@ -35,7 +36,7 @@ NOTES = (
     "The names of sets, actions and joints are those of SBU and NTU RGB+D because the files have their formats; "
     "the motions are not those actions.",
 )
-FORMATS: Mapping[str, Format] = {"sbu": cast(Format, sbu), "ntu": cast(Format, ntu)}
+FORMATS: Mapping[str, Format] = {"sbu": cast(Format, sbu), "ntu": ntu.NTU}
 PROTOCOLS: Mapping[str, tuple[str, str]] = {
     "demo-sbu": ("sbu", "sbu"),
     "demo-ntu-cs": ("ntu", "cs"),
@@ -66,7 +67,7 @@ def fetch(target: Path, section: DemoDownload) -> None:
         write_set(target / "sbu" / f"{name}.zip", dict(_sbu_members(name, section)))
     archive = target / "ntu" / NTU_ARCHIVE
     write_set(archive, dict(_ntu_members(section)))
-    ntu_archive.write_record(archive.with_name(ntu.RECORD), ntu_archive.open_source(archive).members())
+    ntu_archive.write_record(archive.with_name(RECORD), ntu_archive.open_source(archive).members())
 
 
 def _sbu_members(name: str, section: DemoDownload) -> Iterator[tuple[str, bytes]]:

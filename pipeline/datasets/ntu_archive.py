@@ -1,6 +1,6 @@
 """The raw files of NTU RGB+D where the user has them: names, sizes and CRCs, and the text of each; nothing is copied.
 
-A source is the archive as it comes, or a folder with the `.skeleton` files of it, in whatever subfolders.
+A source is the archives as they come, or a folder with the `.skeleton` files of them, in whatever subfolders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -21,26 +21,45 @@ from pipeline.datasets.clips import write_table
 from pipeline.errors import ArchiveMismatch, RawDataMissing
 from pipeline.skeletons import Sample
 
+T = TypeVar("T")
+
 PAGE = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
 SUFFIX = ".skeleton"
 SYNTHETIC = b"synthetic"  # how the comment of a zip begins whose files were generated
 COLUMNS = ("name", "size", "crc32")
-FRESH = "if the files were replaced on purpose, record them again: dvc repro --force --single-item download@ntu"
+FRESH = "if the files were replaced on purpose, record them again: dvc repro --force --single-item download@<data set>"
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
+Paths = tuple[Path, ...]  # a source: a folder, or one archive or more
+
+
 @dataclass(frozen=True)
 class Facts:
-    """What a complete archive holds: its file name, and how far setups, cameras, subjects, replications and actions count."""
+    """What the complete archives hold, and how far cameras, subjects, replications and actions count.
 
-    archive: str
+    `name`: of the data set here; `title`: for people. `archives`: file name -> the setups in it.
+    """
+
+    name: str
+    title: str
+    archives: Mapping[str, range]
     samples: int
-    setups: int
     cameras: int
     subjects: int
     replications: int
     actions: int
+
+    @property
+    def archive(self) -> str:
+        """The file names of the archives, for people."""
+        return " and ".join(self.archives)
+
+    @property
+    def setups(self) -> int:
+        """How far setups count."""
+        return max(map(max, self.archives.values()))
 
 
 @dataclass(frozen=True)
@@ -95,20 +114,20 @@ def _sample_name(path: str) -> str | None:
     return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) and not name.startswith(".") else None
 
 
-def _by_sample(paths: Iterable[str], where: Path) -> dict[str, str]:
+def _by_sample(paths: Iterable[str], place: Path) -> dict[str, str]:
     """Sample -> path, sorted by sample."""
     found: dict[str, str] = {}
     for path in paths:
         name = _sample_name(path)
         if name in found:
-            raise ArchiveMismatch(f"{where}: {name}{SUFFIX} is there twice: {found[name]} and {path}; remove one")
+            raise ArchiveMismatch(f"{place}: {name}{SUFFIX} is there twice: {found[name]} and {path}; remove one")
         if name is not None:
             found[name] = path
     return dict(sorted(found.items()))
 
 
 class ZipSource:
-    """The archive as it was given."""
+    """An archive as it was given."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -125,7 +144,7 @@ class ZipSource:
 
     def read(self, member: Member) -> bytes:
         """Decompress one file; the zip module checks the CRC of the directory."""
-        info = self._zip.getinfo(_path_of(member, self._paths, self.path))
+        info = self._zip.getinfo(_of(member, self._paths, self.path))
         if (info.file_size, info.CRC) != (member.size, member.crc32):
             raise _changed(self.path, member, info.file_size, info.CRC)
         try:
@@ -137,6 +156,28 @@ class ZipSource:
     def synthetic(self) -> bool:
         """By the comment of the zip."""
         return self._zip.comment.startswith(SYNTHETIC)
+
+
+class ZipsSource:
+    """Several archives, such as the two of NTU RGB+D 120, read as if they were one."""
+
+    def __init__(self, paths: Paths):
+        self.path = paths[0].parent
+        self._of: dict[str, ZipSource] = {}
+        self._members: dict[str, Member] = {}
+        for source in map(ZipSource, paths):
+            for member in source.members():
+                if other := self._of.get(member.name):
+                    raise ArchiveMismatch(f"{member.name}{SUFFIX} is there twice: in {other.path} and {source.path}; remove one")
+                self._of[member.name], self._members[member.name] = source, member
+
+    def members(self) -> list[Member]:
+        """From the directories of the archives: nothing is read."""
+        return [member for _, member in sorted(self._members.items())]
+
+    def read(self, member: Member) -> bytes:
+        """Decompress one file of the archive that has it."""
+        return _of(member, self._of, self.path).read(member)
 
 
 class FolderSource:
@@ -156,7 +197,7 @@ class FolderSource:
 
     def read(self, member: Member) -> bytes:
         """Read one file and check it."""
-        text = self._text(member.name, _path_of(member, self._paths, self.path))
+        text = self._text(member.name, _of(member, self._paths, self.path))
         if (len(text), zlib.crc32(text)) != (member.size, member.crc32):
             raise _changed(self.path, member, len(text), zlib.crc32(text))
         return text
@@ -168,48 +209,58 @@ class FolderSource:
             raise ArchiveMismatch(f"{self.path / path}: cannot be read ({error.strerror}); copy {name}{SUFFIX} again") from error
 
 
-def _path_of(member: Member, paths: Mapping[str, str], where: Path) -> str:
-    if member.name not in paths:
-        raise ArchiveMismatch(f"{where}: {member.name}{SUFFIX} was there at download and is gone; put it back; {FRESH}")
-    return paths[member.name]
+def _of(member: Member, known: Mapping[str, T], place: Path) -> T:
+    if member.name not in known:
+        raise ArchiveMismatch(f"{place}: {member.name}{SUFFIX} was there at download and is gone; put it back; {FRESH}")
+    return known[member.name]
 
 
-def _changed(where: Path, member: Member, size: int, crc32: int) -> ArchiveMismatch:
+def _changed(place: Path, member: Member, size: int, crc32: int) -> ArchiveMismatch:
     found, expected = f"{size} bytes, CRC {crc32:08x}", f"{member.size} bytes, CRC {member.crc32:08x}"
-    return ArchiveMismatch(f"{where}: {member.name}{SUFFIX} is {found}; at download it was {expected}; put it back; {FRESH}")
+    return ArchiveMismatch(f"{place}: {member.name}{SUFFIX} is {found}; at download it was {expected}; put it back; {FRESH}")
 
 
-def find(place: str, archive: str) -> Path:
-    """The source that `place` means: a zip, a folder that holds `archive`, one with `.skeleton` files, or one with a single zip.
+def find(place: str, facts: Facts) -> Paths:
+    """The source that `place` means: a zip, the archives in a folder under their names, else the `.skeleton` files in it.
 
-    Raises `RawDataMissing` with what to ask for, where, and how to point to it.
+    A folder without any of these may have the archives under other names, and no further zip. Archives that a folder lacks are
+    no error: what is there is a part. Raises `RawDataMissing` with what to ask for, where, and how to point to it.
     """
     path = Path(place).expanduser()
     if place and path.is_dir():
         zips = sorted(path.glob("*.zip"))
-        named = [file for file in zips if file.name == archive]
+        named = [file for file in zips if file.name in facts.archives]
         if not named and any(path.rglob(f"*{SUFFIX}")):
-            return path
-        if named or len(zips) == 1:
-            return (named or zips)[0]
+            return (path,)
+        if named or 1 <= len(zips) <= len(facts.archives):
+            return tuple(named or zips)
     elif place and path.is_file():
-        return path
-    looked = f"there is no {archive} and no {SUFFIX} file in {place}" if place else "nobody said where it is"
+        return (path,)
+    looked = f"there is no {' or '.join(facts.archives)} and no {SUFFIX} file in {place}" if place else "nobody said where it is"
+    variable = f"{facts.name.upper()}_SOURCE"
     raise RawDataMissing(
-        f"NTU RGB+D: {looked}. The skeletons are given on request: sign the agreement on {PAGE}, "
-        f"download {archive} and name it, or its folder, as NTU_SOURCE=<path> or as download.ntu.source in params.yaml"
+        f"{facts.title}: {looked}. The skeletons are given on request: sign the agreement on {PAGE}, download {facts.archive} "
+        f"and name {'the' if len(facts.archives) > 1 else 'it, or its'} folder, as {variable}=<path> or as "
+        f"download.{facts.name}.source in params.yaml"
     )
 
 
-def open_source(path: Path) -> Source:
-    """Open a zip or a folder; one is kept open by each process (the directory of the full archive takes half a second)."""
-    status = path.stat()
-    return _open(path, status.st_mtime_ns, status.st_size)
+def where(paths: Paths) -> str:
+    """The source for people."""
+    return " and ".join(map(str, paths))
+
+
+def open_source(*paths: Path) -> Source:
+    """Open a folder or archives; each process keeps one source open (the directory of a full archive takes half a second)."""
+    status = [path.stat() for path in paths]
+    return _open(paths, tuple((s.st_mtime_ns, s.st_size) for s in status))
 
 
 @lru_cache(maxsize=1)
-def _open(path: Path, _changed_at: int, _size: int) -> Source:
-    return FolderSource(path) if path.is_dir() else ZipSource(path)
+def _open(paths: Paths, _changed_at: tuple[tuple[int, int], ...]) -> Source:
+    if len(paths) > 1:
+        return ZipsSource(paths)
+    return FolderSource(paths[0]) if paths[0].is_dir() else ZipSource(paths[0])
 
 
 # --- the record -------------------------------------------------------------------------------------------------------------

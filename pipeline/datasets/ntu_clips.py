@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from pipeline.datasets import ntu_archive, ntu_bodies, ntu_reader
@@ -22,7 +21,7 @@ R = TypeVar("R")
 
 CHUNK = 32  # files a job: about 8 MB of text in, 1 MB of frames out
 WAITING = 4  # jobs begun or done but not yet taken, for each worker
-FIRST_TWO_PERSON_ACTION = 50
+TWO_PERSON_ACTIONS = frozenset({*range(50, 61), *range(106, 121)})
 
 LISTED = "sample listed as missing: left out"
 MALFORMED = "file that cannot be read: set aside"
@@ -45,7 +44,7 @@ RULES = {
 class Job:
     """Some files of a source and how to repair them; plain data, so that any executor can take it."""
 
-    source: Path
+    source: ntu_archive.Paths
     members: tuple[Member, ...]
     section: NtuNormalize
 
@@ -100,7 +99,7 @@ def repaired(text: bytes, name: str, section: NtuNormalize) -> Clip:
     if not len(frames):
         reason = f"no body is left of {len(recording.ids)} in {len(recording.counts)} frames"
         return Clip(name, None, {NO_BODY: len(recording.counts)}, MalformedSkeleton(file, 1, reason))
-    for_two = int(name[-3:]) >= FIRST_TWO_PERSON_ACTION
+    for_two = int(name[-3:]) in TWO_PERSON_ACTIONS
     if for_two != (frames.shape[1] == ntu_bodies.TWO):
         found[ONE_OF_TWO if for_two else TWO_OF_ONE] += len(frames)
     return Clip(name, frames, {repair: count for repair, count in found.items() if count})
@@ -108,11 +107,11 @@ def repaired(text: bytes, name: str, section: NtuNormalize) -> Clip:
 
 def work(job: Job) -> list[Clip]:
     """Read and repair the files of a job; `ArchiveMismatch` where one is not what was recorded at download."""
-    source = ntu_archive.open_source(job.source)
+    source = ntu_archive.open_source(*job.source)
     return [repaired(source.read(member), member.name, job.section) for member in job.members]
 
 
-def clips(source: Path, members: Sequence[Member], section: NtuNormalize) -> Iterator[Clip]:
+def clips(source: ntu_archive.Paths, members: Sequence[Member], section: NtuNormalize) -> Iterator[Clip]:
     """The clips of all members in their order, made by as many processes as there are cores (none for a few files)."""
     chunks = (members[start : start + CHUNK] for start in range(0, len(members), CHUNK))
     jobs = [Job(source, tuple(chunk), section) for chunk in chunks]

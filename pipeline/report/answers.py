@@ -11,6 +11,7 @@ from pipeline.report.tables import Column, Table, field
 from pipeline.statistics import Difference
 
 YES, NO, UNKNOWN = "yes", "no", "cannot be told"
+NO_NUMBERS = "the paper has no numbers"
 QUESTIONS = {
     "RQ1": "Does end-to-end spatio-temporal attention beat the same LSTM without attention?",
     "RQ2": "Are the two attentions complementary?",
@@ -148,7 +149,9 @@ def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
     verdicts, sentences = {}, []
     for analysis, recipe, place in _places(analyses):
         cell = analysis.groups[recipe].get("sta")
-        verdicts[place] = "not from synthetic data" if results.synthetic else text.NOT_RUN
+        verdicts[place] = text.NOT_RUN if analysis.reported else NO_NUMBERS
+        if results.synthetic:
+            verdicts[place] = "not from synthetic data"
         if cell and analysis.reported:
             sentences.append(_against_reported(results, analysis, cell, place))
             verdicts[place] = "against reported numbers only"

@@ -67,12 +67,18 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
         field("standard_error", "Binomial s.e.", 2),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"].startswith("sta-lstm"))
-    note = (
-        "The paper has no number for synthetic data; these runs show that the pipeline works, not how well the method does."
-        if results.synthetic
-        else "Dash: the paper's number is not known. Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
-    )
+    note = _headline_note(results, analyses)
     return Table("headline", "STA-LSTM and the LSTM that it is compared with", columns, rows, note, strong)
+
+
+def _headline_note(results: Results, analyses: list[ProtocolAnalysis]) -> str:
+    if results.synthetic:
+        return (
+            "The paper has no number for synthetic data; these runs show that the pipeline works, not how well the method does."
+        )
+    known = any(analysis.reported for analysis in analyses)
+    dash = "Dash: the paper's number is not known." if known else "The paper has no numbers for this data set."
+    return f"{dash} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
 
 
 def _headline_row(analysis: ProtocolAnalysis, recipe: str, name: str) -> dict[str, Any]:
@@ -130,6 +136,8 @@ def _comparison_note(results: Results, paper: pd.DataFrame) -> str:
     grades = "; ".join(f"[{grade}] {GRADES[grade]}" for grade in GRADES if grade in set(paper["grade"]))
     if results.synthetic:
         notes.append("Reported numbers are for real recordings and cannot be compared with ours on synthetic data.")
+    elif paper.empty:
+        notes.append("The paper has no table for this protocol.")
     return " ".join([*notes, f"{grades}." if grades else ""]).strip()
 
 

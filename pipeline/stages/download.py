@@ -16,16 +16,16 @@ def main(dataset: str) -> None:
 
     What was in `data/raw/<dataset>` before stays untouched by a failure. Raises what the data set's `fetch` raises.
     """
-    sections = params.load().download
+    sections = dict(params.load().download)
     module = datasets.load(dataset)
-    if dataset not in type(sections).model_fields:
+    if dataset not in sections:
         raise ParamsError(f"params.yaml: download has no section for data set {dataset!r}; add one")
     target, partial, old = RAW / dataset, RAW / f"{dataset}.partial", RAW / f"{dataset}.old"
     for leftover in (partial, old):  # of a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        module.fetch(partial, getattr(sections, dataset))
+        module.fetch(partial, sections[dataset])
         if target.exists():
             target.replace(old)
         partial.replace(target)
