@@ -184,6 +184,7 @@ def _cause(codes: Sequence[int | None], folder: Path, title: str) -> str | None:
 def _rank(rank: int, world: int, work: Callable[[J], R], jobs: Sequence[J], title: str, *rest: Any) -> None:
     """What a started process does. Failures are noted with their time: that of one rank makes all others fail soon after."""
     training, folder, parent = rest
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # torch sends it when the parent is gone; a background job's child ignores it
     if os.getppid() != parent:  # it was ended before this process could ask to be told
         sys.exit(1)
     os.environ |= {"TORCHELASTIC_RUN_ID": title, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
