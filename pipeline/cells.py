@@ -27,6 +27,7 @@ from pipeline import params as parameters
 from pipeline import runs
 from pipeline.errors import ResultsMissing
 from pipeline.sections import Params
+from pipeline.training import distributed
 from pipeline.training.job import COLUMNS, Job, Row
 
 DATA, WORK = Path("data"), Path(".work")
@@ -145,9 +146,17 @@ def epochs(history: pd.DataFrame) -> dict[tuple[int, int], int]:
 
 
 def train(cell: Cell, stage: str, work: Callable[[Job], list[Row]], todo: list[Job]) -> pd.DataFrame:
-    """Train runs of a stage side by side; returns their histories. Interrupted, it goes on where it was."""
-    write_json(document(cell, stage), live_folder(cell, stage) / "run.json")
-    rows = [row for history in runs.run_all(work, todo, f"{stage}@{cell.name}") for row in history]
+    """Train runs of a stage side by side, or with `training.processes` above 1 one after the other, each on that many processes.
+
+    Returns their histories. Interrupted, it goes on where it was.
+    """
+    training, title = cell.params.training, f"{stage}@{cell.name}"
+    distributed.check(training.processes)
+    if distributed.leads():
+        write_json(document(cell, stage), live_folder(cell, stage) / "run.json")
+    alone = training.processes == 1
+    histories = runs.run_all(work, todo, title) if alone else distributed.run_all(work, todo, title, training)
+    rows = [row for history in histories for row in history]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

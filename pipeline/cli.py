@@ -43,8 +43,10 @@ def main() -> None:
 
 
 def _run(stage: str, target: str) -> None:
+    from pipeline.training import distributed  # noqa: PLC0415
+
     work = importlib.import_module(f"pipeline.stages.{stage}").main
-    if stage not in ("pretrain", "finetune"):
+    if stage not in ("pretrain", "finetune") or not distributed.leads():
         work(target)
         return
     from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)

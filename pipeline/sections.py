@@ -146,6 +146,7 @@ class Training(Section):
     frames: Count
     precision: Literal["float32", "bfloat16"]
     device: Literal["auto", "cpu", "cuda"]
+    processes: Positive
 
     @model_validator(mode="after")
     def _validation_is_held_out(self) -> Self:

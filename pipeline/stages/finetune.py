@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pipeline import cells
+from pipeline.training import distributed
 from pipeline.training.job import Job, Row
 
 
@@ -13,6 +14,8 @@ def main(target: str) -> None:
     cell = cells.load(target)
     before = cells.read_history(cell.runs("pretrain") / "history.csv")
     history = cells.train(cell, "finetune", work, cells.jobs(cell, "finetune", cells.epochs(before)))
+    if not distributed.leads():
+        return
     cells.write_history(pd.concat([before, history]) if len(before) else history, cell.results / "history.csv")
     cells.write_json(cells.document(cell, "finetune"), cell.results / "run.json")
     cells.finish(cell, "finetune")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline import cells
+from pipeline.training import distributed
 from pipeline.training.job import Job, Row
 
 
@@ -12,6 +13,8 @@ def main(target: str) -> None:
     method = cell.params.methods[cell.method]
     todo = cells.jobs(cell, "pretrain") if method.staged and (method.spatial or method.temporal) else []
     history = cells.train(cell, "pretrain", work, todo)
+    if not distributed.leads():
+        return
     cells.write_history(history, cell.runs("pretrain") / "history.csv")
     cells.finish(cell, "pretrain")
 

@@ -11,17 +11,22 @@ import torch
 from torch import Tensor
 
 from pipeline.skeletons import Frames, Store
+from pipeline.training import distributed
 
 Rows = npt.NDArray[np.intp]
 Change = Callable[[Frames], Frames]
 
 
 class Batch(NamedTuple):
-    """`x` float32 `[T, B, K, channels]`, zero in padding; `mask` bool `[T, B]`, true on real frames; `labels` int64 `[B]`."""
+    """`x` float32 `[T, B, K, channels]`, zero in padding; `mask` bool `[T, B]`, true on real frames; `labels` int64 `[B]`.
+
+    `share` is below 1 where these are one process's clips of a batch that several divide, 0 for a stand-in without weight.
+    """
 
     x: Tensor
     mask: Tensor
     labels: Tensor
+    share: float = 1.0
 
 
 class Clips:
@@ -66,14 +71,16 @@ class Clips:
     def shuffled(self, size: int, pool: int, rng: np.random.Generator, change: Change | None = None) -> Iterator[Batch]:
         """Every clip once, in random batches of `size` (the last may be smaller) whose clips have similar lengths.
 
-        Clips are shuffled, sorted by length inside pools of `pool` batches, cut into batches, and the batches shuffled.
+        Clips are shuffled, sorted by length inside pools of `pool` batches, cut into batches, and the batches shuffled. Of each
+        batch a process of several gets its share.
         """
         order = rng.permutation(len(self))
         pools = [order[i : i + size * pool] for i in range(0, len(order), size * pool)]
         by_length = [p[np.argsort(self.lengths[p], kind="stable")] for p in pools]
         batches = [p[i : i + size] for p in by_length for i in range(0, len(p), size)]
         for b in rng.permutation(len(batches)):
-            yield self.batch(batches[b], change)
+            chosen, share = distributed.share(batches[b])
+            yield self.batch(chosen, change)._replace(share=share)
 
     def in_order(self, size: int, change: Change | None = None) -> Iterator[tuple[Rows, Batch]]:
         """Every clip once, shortest first, with the clips' places; nothing random, nothing dropped."""

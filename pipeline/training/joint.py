@@ -20,6 +20,7 @@ from pipeline.errors import StoreMismatch
 from pipeline.methods import Phase
 from pipeline.model import STALSTM
 from pipeline.skeletons import Store
+from pipeline.training import distributed
 from pipeline.training.augment import augment
 from pipeline.training.batches import Clips
 from pipeline.training.job import COLUMNS, Job, Row
@@ -80,9 +81,13 @@ def phases_of(job: Job) -> list[Phase]:
 
 
 def train(job: Job) -> list[Row]:
-    """Run all phases of the job's stage, or what a checkpoint leaves of them; write `model.pt`; return the history's rows."""
+    """Run all phases of the job's stage, or what a checkpoint leaves of them; write `model.pt`; return the history's rows.
+
+    With several processes all of them call this, and the first alone writes.
+    """
     torch.set_num_threads(1)  # runs are parallel, not their kernels
     progress = resume(job.checkpoint) or begin(job)
+    distributed.agree([progress.phase, progress.epoch, progress.step, len(progress.rows)], f"{job.checkpoint}: place to resume")
     parts = {"train": clips_of(job, "train"), "watched": clips_of(job, watched(job))}
     phases = phases_of(job)
     write_live(job, progress.rows)
@@ -91,8 +96,10 @@ def train(job: Job) -> list[Row]:
             run_phase(job, phases[i], progress, parts)
         progress.phase, progress.epoch, progress.step = i + 1, 0, 0
         progress.optimizer, progress.rate, progress.best, progress.best_accuracy = {}, {}, {}, -math.inf
-    save(progress, job.checkpoint)
-    write_weights(progress.weights, job.target)
+    if distributed.leads():
+        save(progress, job.checkpoint)
+        write_weights(progress.weights, job.target)
+    distributed.agree([len(progress.rows), progress.diverged], f"{job.target}: epochs trained")
     return progress.rows
 
 
@@ -135,7 +142,7 @@ def run_phase(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips
         run_epoch(job, phase, progress, parts, trainer)
         progress.weights = carried | {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
         keep_best(job, progress)
-        if time.monotonic() - saved > CHECKPOINT_EVERY_S:
+        if distributed.leads() and time.monotonic() - saved > CHECKPOINT_EVERY_S:
             progress.optimizer = trainer.optimizer.state_dict()
             progress.rate = {"level": rate.level, "waited": rate.waited, "best": rate.best}
             save(progress, job.checkpoint)
@@ -153,8 +160,9 @@ def total_steps(job: Job, phase: Phase, train: Clips) -> int:
 def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips], trainer: Trainer) -> None:
     """One epoch and its row in the history."""
     t, streams, name = job.params.training, Streams(job.seed, job.fold), (job.stage, phase.name, progress.epoch)
-    torch.manual_seed(streams.integer("dropout", *name))
-    change = partial(augment, meta=parts["train"].store.meta, params=job.params.augment, rng=streams.numpy("augment", *name))
+    own = (*name, *distributed.stream())
+    torch.manual_seed(streams.integer("dropout", *own))
+    change = partial(augment, meta=parts["train"].store.meta, params=job.params.augment, rng=streams.numpy("augment", *own))
     batches = parts["train"].shuffled(t.batch, t.pool, streams.numpy("order", *name), change)
     learning_rate = trainer.rate.at(progress.step)
     progress.step, averages = trainer.epoch(batches, progress.step)
@@ -164,11 +172,18 @@ def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips
     row |= {"fold": job.fold, "seed": job.seed, "stage": job.stage, "phase": phase.name, "epoch": progress.epoch}
     row |= {"step": job.steps_before + len(progress.rows) + 1, "learning_rate": learning_rate, **averages}
     if len(parts["watched"]):
-        prediction = predict(trainer.model, parts["watched"], PREDICT_BATCH, trainer.device)
-        row["validation_accuracy"] = seen = accuracy(prediction, parts["watched"])
+        row["validation_accuracy"] = seen = watch(trainer, parts["watched"])
         trainer.rate.seen(seen)
     progress.rows.append(row)
     write_live(job, [row], append=True)
+
+
+def watch(trainer: Trainer, clips: Clips) -> float:
+    """Accuracy on the clips that are watched; several processes divide them."""
+    rows, share = distributed.share(clips.rows)
+    mine = Clips(clips.store, rows, clips.frames, clips.velocity)
+    seen = accuracy(predict(trainer.model, mine, PREDICT_BATCH, trainer.device), mine)
+    return distributed.whole_accuracy(seen, len(mine) if share else 0)
 
 
 def keep_best(job: Job, progress: Progress) -> None:
@@ -201,11 +216,13 @@ def save(progress: Progress, path: Path) -> None:
 
 def resume(path: Path) -> Progress | None:
     """The checkpoint, or None where there is none."""
-    return Progress(**torch.load(path, weights_only=True)) if path.exists() else None
+    return Progress(**torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else None
 
 
 def write_live(job: Job, rows: list[Row], append: bool = False) -> None:
     """Keep the history of a run in progress where `track` finds it."""
+    if not distributed.leads():
+        return
     job.live.parent.mkdir(parents=True, exist_ok=True)
     with job.live.open("a" if append else "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.model import STALSTM, Output, Penalties, Terms, objective
 from pipeline.sections import Training
+from pipeline.training import distributed
 from pipeline.training.batches import Batch, Change, Clips
 from pipeline.training.job import Row
 
@@ -72,8 +73,7 @@ class Sums:
     values: dict[str, float] = field(default_factory=dict)
 
     def add(self, batch: Batch, output: Output, terms: Terms, norm: Tensor) -> None:
-        """Take in one step."""
-        clips = len(batch.labels)
+        """Take in one step; with several processes, of all of them."""
         seen = {
             "loss": terms.total,
             "cross_entropy": terms.cross_entropy,
@@ -87,8 +87,10 @@ class Sums:
             beta = output.beta.detach()
             seen["beta_mean"] = (beta.sum(0) / batch.mask.sum(0)).mean()
             seen["beta_dead"] = (beta.amax(0) == 0).float().mean()
-        for name, value in seen.items():
-            self.values[name] = self.values.get(name, 0.0) + clips * float(value.detach())
+        own = {name: float(value.detach()) for name, value in seen.items()}
+        clips, means = distributed.whole_batch(len(batch.labels) if batch.share else 0, own)
+        for name, mean in means.items():
+            self.values[name] = self.values.get(name, 0.0) + clips * mean
         self.clips += clips
 
     def row(self) -> Row:
@@ -113,19 +115,21 @@ class Trainer:
         parts[self.training.temporal_rate] = parts.get(self.training.temporal_rate, []) + [
             w for w in self.weights if id(w) in slow
         ]
+        self.network = distributed.parallel(self.model)
         groups = [{"params": weights, "share": share} for share, weights in parts.items() if weights]
         self.optimizer = torch.optim.Adam(groups, weight_decay=self.training.weight_decay, fused=True)
 
     def step(self, batch: Batch, rate: float) -> tuple[Batch, Output, Terms, Tensor]:
         """One update; returns what it saw."""
-        batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
+        x, mask, labels = (tensor.to(self.device, non_blocking=True) for tensor in batch[:3])
+        batch = Batch(x, mask, labels, batch.share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad()
         with autocast(self.training, self.device):
-            output = full_precision(self.model(batch.x, batch.mask))
+            output = full_precision(self.network(batch.x, batch.mask))
         terms = objective(self.model, output, batch.labels, batch.mask, self.penalties)
-        terms.total.backward()  # type: ignore[no-untyped-call]
+        distributed.weighted(terms.total, batch.share).backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.weights, self.training.clip_norm or math.inf)
         if torch.isfinite(norm):  # a diverged step must not reach the weights; `epoch` ends there
             self.optimizer.step()

@@ -1,0 +1,231 @@
+"""One run on several processes (`training.processes` above 1). With one process nothing here imports torch.
+
+The processes, or ranks, draw the same batches, and each learns from its share of every batch's clips;
+DistributedDataParallel averages their gradients. A loss is a mean over a rank's clips, so it is weighted by their share of
+the batch: the average is then the gradient of the whole batch, also where the clips do not divide evenly. A rank without
+clips takes the batch's first one with weight 0, because all must take part. Rank 0 alone writes.
+
+A process knows its place by the variables that torchrun sets. On one machine `run_all` starts the ranks itself and they
+meet in a file, since the store through which torchrun's ranks meet listens on every network interface.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pipeline.errors import PipelineError, TrainingFailed
+from pipeline.sections import Training
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pipeline.training.batches import Rows
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Place(NamedTuple):
+    """`rank` of this process, from 0, among the `world` processes of a run."""
+
+    rank: int
+    world: int
+
+
+def place() -> Place:
+    """As torchrun's variables say; (0, 1) where it did not start this process."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return Place(0, 1)
+    return Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+
+
+def leads() -> bool:
+    """Whether this process is the one that writes."""
+    return place().rank == 0
+
+
+def stream() -> tuple[str | int, ...]:
+    """What a rank adds to the names of its own random streams; nothing with one process."""
+    rank, world = place()
+    return ("rank", rank) if world > 1 else ()
+
+
+def share(rows: Rows) -> tuple[Rows, float]:
+    """This rank's part of some clips, and which share of them it is; for 0 the part is the first clip, as a stand-in."""
+    rank, world = place()
+    if world == 1:
+        return rows, 1.0
+    mine = rows[rank::world]
+    return (mine, len(mine) / len(rows)) if len(mine) else (rows[:1], 0.0)
+
+
+def parallel(model: nn.Module) -> nn.Module:
+    """The network as training calls it: itself, or wrapped so that `backward` averages gradients over ranks."""
+    if place().world == 1:
+        return model
+    from torch.nn.parallel import DistributedDataParallel  # noqa: PLC0415
+
+    return DistributedDataParallel(model)
+
+
+def weighted(loss: Tensor, part: float) -> Tensor:
+    """The loss of a rank's share of a batch, so that the mean over ranks is the loss of the batch."""
+    world = place().world
+    return loss if world == 1 else loss * (part * world)
+
+
+def whole_batch(clips: int, means: Mapping[str, float]) -> tuple[int, dict[str, float]]:
+    """Number of clips, and means over them, of all ranks together; equal on all ranks."""
+    if place().world == 1:
+        return clips, dict(means)
+    total, *sums = _summed([clips, *(clips * value if clips else 0.0 for value in means.values())])
+    return int(total), {name: value / total for name, value in zip(means, sums, strict=True)}
+
+
+def whole_accuracy(accuracy: float, clips: int) -> float:
+    """The accuracy over the clips of all ranks, from that over a rank's own; through whole numbers, so equals stay equal."""
+    if place().world == 1:
+        return accuracy
+    right, total = _summed([round(accuracy * clips) if clips else 0, clips])
+    return right / total
+
+
+def _summed(values: Sequence[float]) -> list[float]:
+    import torch  # noqa: PLC0415
+
+    vector = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.all_reduce(vector)
+    summed: list[float] = vector.tolist()
+    return summed
+
+
+def agree(numbers: Sequence[int], what: str) -> None:
+    """Wait for all ranks; `TrainingFailed` where they do not hold the same numbers."""
+    world = place().world
+    if world == 1:
+        return
+    import torch  # noqa: PLC0415
+
+    mine = torch.tensor(numbers)
+    each = [torch.empty_like(mine) for _ in range(world)]
+    torch.distributed.all_gather(each, mine)
+    if any(not torch.equal(mine, other) for other in each):
+        found = ", ".join(f"rank {i} {other.tolist()}" for i, other in enumerate(each))
+        raise TrainingFailed(f"{what}: expected the same on all ranks, found {found}; all machines must share one project folder")
+
+
+def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Training) -> list[R]:
+    """Do the jobs one after the other, each on `training.processes` processes; results as rank 0 has them, which are plain data.
+
+    Started by torchrun, this process is one of them; otherwise they are started here, on this machine. The first failure ends
+    all and is a `TrainingFailed` naming the job.
+    """
+    if not jobs:
+        return []
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        _join("env://", training)
+        return _together(work, jobs, title)
+    with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
+        _start(training.processes, (work, jobs, title, training, Path(folder), os.getpid()))
+        results: list[R] = json.loads(Path(folder, "results.json").read_text())
+    return results
+
+
+def check(processes: int) -> None:
+    """`TrainingFailed` where torchrun started another number of processes than `training.processes` says."""
+    world = place().world
+    if "TORCHELASTIC_RUN_ID" in os.environ and world != processes:
+        raise TrainingFailed(
+            f"torchrun started {world} process(es), but training.processes in params.yaml is {processes}: set it to {world},"
+            " or start as many (it is a parameter because the random draws depend on it)"
+        )
+
+
+def _start(processes: int, arguments: tuple[Any, ...]) -> None:
+    """Start the ranks and wait for them; none is left behind, whatever happens here."""
+    from torch.multiprocessing.spawn import (  # noqa: PLC0415
+        ProcessExitedException,
+        ProcessRaisedException,
+        start_processes,
+    )
+
+    folder: Path = arguments[-2]
+    ranks = start_processes(_rank, (processes, *arguments), processes, join=False)  # type: ignore[no-untyped-call]
+    try:
+        while not ranks.join():
+            pass
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        cause = _cause([process.exitcode for process in ranks.processes], folder, arguments[2]) or str(error).strip()
+        raise TrainingFailed(f"{cause} (one of {processes} processes; the others were ended)") from None
+    finally:
+        for process in ranks.processes:
+            process.kill()
+            process.join()
+
+
+def _cause(codes: Sequence[int | None], folder: Path, title: str) -> str | None:
+    """What failed first: a rank that the system killed can note nothing, and the others note that they lost it."""
+    for rank, code in enumerate(codes):
+        if code is not None and code < 0 and code != -signal.SIGTERM:  # SIGTERM: the others, ended after the first failure
+            return f"{title}: rank {rank} was ended by {signal.Signals(-code).name} (out of memory?)"
+    failures = sorted(json.loads(path.read_text()) for path in folder.glob("failure-*.json"))
+    return failures[0][1] if failures else None
+
+
+def _rank(rank: int, world: int, work: Callable[[J], R], jobs: Sequence[J], title: str, *rest: Any) -> None:
+    """What a started process does. Failures are noted with their time: that of one rank makes all others fail soon after."""
+    training, folder, parent = rest
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # torch sends it when the parent is gone; a background job's child ignores it
+    if os.getppid() != parent:  # it was ended before this process could ask to be told
+        sys.exit(1)
+    os.environ |= {"TORCHELASTIC_RUN_ID": title, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    os.environ |= {f"{library}_SOCKET_IFNAME": loopback[0] for library in ("GLOO", "NCCL") if loopback}
+    try:
+        _join(f"file://{folder / 'meeting'}", training)
+        results = _together(work, jobs, title)
+    except Exception as error:
+        (folder / f"failure-{rank}.json").write_text(json.dumps([time.time(), str(error) or repr(error)]))
+        sys.exit(1)
+    if rank == 0:
+        (folder / "results.json").write_text(json.dumps(results))
+
+
+def _join(meeting: str, training: Training) -> None:
+    """Become one of the ranks: gloo for what is on the CPU, nccl for what is on GPUs, a GPU each."""
+    import torch  # noqa: PLC0415
+
+    rank, world = place()
+    cuda = training.device != "cpu" and torch.cuda.is_available()
+    if cuda:
+        own, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if own >= there:
+            raise TrainingFailed(f"process {own} of this machine has no GPU of its own ({there} found); lower training.processes")
+        torch.cuda.set_device(own)
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", meeting, rank=rank, world_size=world)
+
+
+def _together(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
+    """All jobs in this process, beside the other ranks."""
+    import torch  # noqa: PLC0415
+
+    results = []
+    for job in jobs:
+        try:
+            results.append(work(job))
+        except PipelineError:
+            raise
+        except Exception as error:
+            run = f"fold {getattr(job, 'fold', '?')}, seed {getattr(job, 'seed', '?')}, rank {place().rank}"
+            raise TrainingFailed(f"{title}: run {run}: {type(error).__name__}: {error}") from error
+    torch.distributed.destroy_process_group()
+    return results
