@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +21,7 @@ from pipeline.datasets.clips import check_allowed, write_set_aside, write_table
 from pipeline.datasets.ntu_archive import Facts, Member, sample_of
 from pipeline.errors import ArchiveMismatch, SplitMismatch
 from pipeline.sections import NtuDownload, NtuNormalize
-from pipeline.skeletons import Meta, Sample, Writer
+from pipeline.skeletons import Meta, Sample
 
 FORMATS: Mapping[str, Format] = {"ntu": cast(Format, sys.modules[__name__])}
 PROTOCOLS: Mapping[str, tuple[str, str]] = {"ntu-cs": ("ntu", "cs"), "ntu-cv": ("ntu", "cv")}
@@ -177,26 +177,25 @@ def locate(raw: Path) -> Path:
 def normalize(raw: Path, target: Path, section: NtuNormalize, allow_malformed: int) -> None:
     """Read and repair all recorded files and write the store, `repairs.csv` and `set_aside.csv` into `target`.
 
-    Straight from the archive, on all cores, with constant memory. A file that cannot be read is set aside; so is a clip where
-    no body is left, which does not count against `allow_malformed`. Raises `TooManyMalformed`, `RawDataMissing`, and
-    `ArchiveMismatch` where a file is not what the record made at download says.
+    Straight from the archive, on all cores, with constant memory; after an interruption it goes on where it was. A file that
+    cannot be read is set aside; so is a clip where no body is left, which does not count against `allow_malformed`. Raises
+    `TooManyMalformed`, `RawDataMissing`, and `ArchiveMismatch` where a file is not what the record made at download says.
     """
-    from pipeline.datasets import ntu_clips  # noqa: PLC0415  (compiles the reader)
+    from pipeline.datasets import ntu_clips, progress  # noqa: PLC0415  (compiles the reader)
 
     source, members = _recorded(raw)
     left_out = listed_missing() if section.drop_listed_missing else frozenset()
     wanted = [member for member in members if member.name not in left_out]
-    tally = ntu_clips.Tally()
-    for _ in range(len(members) - len(wanted)):
-        tally.add(ntu_clips.LISTED, 0)
-    with Writer(target, _meta(section)) as writer:
-        for clip in tqdm(ntu_clips.clips(source, wanted, section), "normalize ntu", len(wanted), unit="file", disable=None):
-            tally.take(clip)
-            if clip.frames is not None:
-                writer.add(sample_of(clip.name, FACTS), clip.frames)
+    kept = progress.folder(raw, target, [section.model_dump(), [astuple(member) for member in wanted]])
+    with progress.Progress(kept, target, _meta(section)) as done:
+        clips, tally = ntu_clips.clips(source, wanted[done.files :], section), done.tally
+        for clip in tqdm(clips, "normalize ntu", len(wanted), initial=done.files, unit="file", disable=None):
+            done.take(clip, sample_of(clip.name, FACTS))
         check_allowed(tally.malformed, allow_malformed)
         if len(tally.set_aside) == len(wanted):
             raise ArchiveMismatch(f"{source}: no clip is left after the listed, unreadable and empty ones are set aside")
+    for _ in range(len(members) - len(wanted)):
+        tally.add(ntu_clips.LISTED, 0)
     rows = tally.rows({**section.model_dump(), "allow_malformed": allow_malformed})
     write_table(target / "repairs.csv", ("repair", "rule", "samples", "frames"), rows)
     write_set_aside(target / "set_aside.csv", tally.set_aside)
