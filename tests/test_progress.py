@@ -16,7 +16,8 @@ import yaml
 
 from pipeline.datasets import ntu, ntu_clips, progress
 from pipeline.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
-from pipeline.skeletons import Writer
+from pipeline.sections import NtuNormalize
+from pipeline.skeletons import Sample, Writer
 from pipeline.stages import download, normalize
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import clip, text, write_zip
@@ -40,7 +41,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     repaired = ntu_clips.repaired
 
-    def noted(data: bytes, name: str, section: ntu.NtuNormalize) -> ntu_clips.Clip:
+    def noted(data: bytes, name: str, section: NtuNormalize) -> ntu_clips.Clip:
         names.append(name)
         return repaired(data, name, section)
 
@@ -71,7 +72,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, files: int, error: type[BaseExcep
     """Run, and be interrupted when so many files are done."""
     take = progress.Progress.take
 
-    def until(self: progress.Progress, clip: ntu_clips.Clip, sample: ntu.Sample) -> None:
+    def until(self: progress.Progress, clip: ntu_clips.Clip, sample: Sample) -> None:
         if self.files == files:
             raise error
         take(self, clip, sample)
@@ -129,15 +130,15 @@ def test_the_store_before_a_variant_is_kept_too(read: list[str], monkeypatch: py
     document = yaml.safe_load(Path("params.yaml").read_text())
     document["normalize"]["variants"]["ntu"] = {"ntu-file-order": {"order": "file"}}
     Path("params.yaml").write_text(yaml.safe_dump(document))
-    make = ntu.normalize
+    folder = progress.folder
 
-    def only_plain(raw: Path, target: Path, section: ntu.NtuNormalize, allow_malformed: int) -> None:
+    def only_plain(raw: Path, target: Path, content: object) -> Path:
         if target.name != "ntu":
             raise KeyboardInterrupt
-        make(raw, target, section, allow_malformed)
+        return folder(raw, target, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ntu, "normalize", only_plain)
+        patch.setattr(progress, "folder", only_plain)
         with pytest.raises(Interrupted):
             normalize.main("ntu")
     read.clear()
