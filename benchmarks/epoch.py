@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.train_step import CHILD, bare
 from pipeline.cli import MEMORY
-from pipeline.datasets.ntu import ACTIONS, FACTS, META
+from pipeline.datasets.ntu import ACTIONS, FACTS, NTU
 from pipeline.model import STALSTM, Config, Penalties
 from pipeline.params import load
 from pipeline.sections import Training
@@ -48,7 +48,7 @@ def lengths_of(clips: int) -> Lengths:
 def store_of(lengths: Lengths, folder: Path) -> Store:
     """A store of random clips; a second body in every fifth."""
     rng = np.random.default_rng(1)
-    with Writer(folder, META) as writer:
+    with Writer(folder, NTU.META) as writer:
         for i, length in enumerate(lengths.tolist()):
             frames = rng.standard_normal((length, 2 if i % 5 == 0 else 1, GATES // 2, 3), np.float32)
             writer.add(Sample(f"clip{i:05}", 1, 0, 1, 1, 1, i % FACTS.actions + 1), frames)
@@ -66,7 +66,7 @@ def padding(lengths: Lengths, size: int, pool: int) -> float:
 def padded(clips: Clips, size: int) -> Iterable[Batch]:
     """What peers do: clips in any order, each batch padded to the longest clip of the data set."""
     for i in range(0, len(clips), size):
-        x, mask, labels = clips.batch(np.arange(i, min(i + size, len(clips))))
+        x, mask, labels, _ = clips.batch(np.arange(i, min(i + size, len(clips))))
         more = LONGEST - len(x)
         zeros = torch.zeros(more, *x.shape[1:]), torch.zeros(more, x.shape[1], dtype=torch.bool)
         yield Batch(torch.cat([x, zeros[0]]), torch.cat([mask, zeros[1]]), labels)

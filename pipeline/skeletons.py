@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -71,16 +72,32 @@ def _sha256(path: Path) -> str:
 class Writer:
     """Writes a store sample by sample with constant memory; nothing appears under the final names before `close`.
 
-    Use as a context manager: an exception inside leaves no half-written store.
+    Use as a context manager: an exception inside leaves no half-written store. `kept` is a file for the rows that stays, after a
+    failure and after `close`: a later writer can `resume` with it. `rows` and `index` are those added so far.
     """
 
-    def __init__(self, folder: Path, meta: Meta):
+    def __init__(self, folder: Path, meta: Meta, kept: Path | None = None):
         self.folder, self.meta = folder, meta
-        self._rows = 0
-        self._index: list[tuple[object, ...]] = []
+        self.rows = 0
+        self.index: list[tuple[object, ...]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self._partial = folder / "frames.partial"
-        self._file = self._partial.open("wb")
+        self._partial, self._keep = kept or folder / "frames.partial", kept is not None
+        self._file = self._partial.open("ab" if self._keep else "wb")
+        self._row_bytes = len(meta.joints) * 3 * np.dtype(np.float32).itemsize
+
+    def rows_on_disk(self) -> int:
+        """Whole rows in the file, added by this writer or by another one before."""
+        return self._partial.stat().st_size // self._row_bytes
+
+    def resume(self, index: list[tuple[object, ...]], rows: int) -> None:
+        """Go on after the samples of `index`, whose frames are the first `rows` rows of the kept file; the others are cut off."""
+        self.index, self.rows = index, rows
+        self._file.truncate(rows * self._row_bytes)
+
+    def flush(self) -> None:
+        """Bring all rows added so far to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def add(self, sample: Sample, frames: Frames) -> None:
         """Append one sample; `frames` is float32 `[T, M, J, 3]` with T >= 1, 1 <= M <= meta.bodies and no NaN."""
@@ -90,23 +107,24 @@ class Writer:
         if length == 0 or not np.isfinite(frames).all():
             raise StoreMismatch(f"{sample.name}: no frames, or coordinates that are not finite")
         self._file.write(np.ascontiguousarray(frames).tobytes())
-        self._index.append((*astuple(sample), self._rows, length, bodies))
-        self._rows += length * bodies
+        self.index.append((*astuple(sample), self.rows, length, bodies))
+        self.rows += length * bodies
 
     def close(self) -> None:
         """Write `frames.npy`, `index.csv` and `meta.json`."""
         self._file.close()
-        shape = (self._rows, len(self.meta.joints), 3)
+        shape = (self.rows, len(self.meta.joints), 3)
         with (self.folder / "frames.npy").open("wb") as out:
             np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
             with self._partial.open("rb") as rows:
                 while block := rows.read(1 << 24):
                     out.write(block)
-        self._partial.unlink()
+        if not self._keep:
+            self._partial.unlink()
         columns = [f.name for f in fields(Sample)] + ["offset", "length", "bodies"]
-        pd.DataFrame(self._index, columns=columns).to_csv(self.folder / "index.csv", index=False, lineterminator="\n")
+        pd.DataFrame(self.index, columns=columns).to_csv(self.folder / "index.csv", index=False, lineterminator="\n")
         digest = _sha256(self.folder / "frames.npy")
-        document = {"version": VERSION, "rows": self._rows, "sha256": digest, **asdict(self.meta)}
+        document = {"version": VERSION, "rows": self.rows, "sha256": digest, **asdict(self.meta)}
         if not self.meta.synthetic:
             del document["synthetic"]
         (self.folder / "meta.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
@@ -119,7 +137,8 @@ class Writer:
             self.close()
         else:
             self._file.close()
-            self._partial.unlink(missing_ok=True)
+            if not self._keep:
+                self._partial.unlink(missing_ok=True)
 
 
 class Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,12 @@ META = Meta(
     fps=15.0,
     unit="metres",
 )
+
+
+def in_a_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the folder the current one, with the parameters of this project."""
+    shutil.copy(ROOT / "params.yaml", folder)
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture

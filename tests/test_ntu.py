@@ -17,7 +17,7 @@ from pipeline.datasets import ntu, ntu_archive, ntu_clips
 from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
 from pipeline.sections import NtuNormalize, SourceDownload
 from pipeline.skeletons import Store
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
 
 LISTED = "S001C002P005R002A008"  # one of the 302
@@ -108,7 +108,7 @@ FILES = {name: clip(name) for name in NAMES}
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize) -> Callable[..., Path]:
     """Record an archive or a folder of these files and normalize it: the folder of the store."""
-    monkeypatch.chdir(ROOT)
+    in_a_project(tmp_path, monkeypatch)
 
     def run(files: Mapping[str, bytes], allow: int = 0, form: str = "zip", name: str = "store", **rules: Any) -> Path:
         source = write_zip(tmp_path / f"{name}.zip", files) if form == "zip" else write_files(tmp_path / f"{name}-in", files)
@@ -253,7 +253,7 @@ def test_an_error_in_a_process_arrives_whole(make: Callable[..., Path], monkeypa
 
 
 def test_a_zip_among_the_raw_files_comes_before_the_users_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    in_a_project(tmp_path, monkeypatch)
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
     (tmp_path / "raw").mkdir()
     assert ntu.NTU.locate(tmp_path / "raw") == (tmp_path / "user.zip",)
@@ -264,7 +264,7 @@ def test_a_zip_among_the_raw_files_comes_before_the_users_source(tmp_path: Path,
 def test_a_missing_record_is_an_error_only_for_the_users_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    in_a_project(tmp_path, monkeypatch)
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", FILES)))
     (tmp_path / "raw").mkdir()
     with pytest.raises(RawDataMissing, match="no record of the raw files"):

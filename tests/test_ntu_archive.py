@@ -12,7 +12,7 @@ from pipeline.datasets import ntu, ntu_archive
 from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import ArchiveMismatch, RawDataMissing
 from pipeline.sections import NtuNormalize, SourceDownload
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, write_files, write_zip
 
 FILES = {name: clip(name) for name in NAMES}
@@ -143,7 +143,7 @@ def damage(source: Path) -> None:
 def test_files_that_changed_after_download_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: NtuNormalize, form: str, change: str
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    in_a_project(tmp_path, monkeypatch)
     source = write_zip(tmp_path / "a.zip", FILES) if form == "zip" else write_files(tmp_path / "in", FILES)
     monkeypatch.setenv("NTU_SOURCE", str(source))
     fetch(source, tmp_path / "raw")

@@ -83,6 +83,26 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "store").iterdir()) == []
 
 
+def test_a_later_writer_goes_on_with_kept_rows(tmp_path: Path) -> None:
+    kept = tmp_path / "rows"
+    with pytest.raises(RuntimeError), Writer(tmp_path / "store", META, kept) as writer:
+        for i in (0, 1, 2):
+            writer.add(SAMPLES[i], frames(i))
+        writer.flush()
+        raise RuntimeError
+    assert list((tmp_path / "store").iterdir()) == []
+    with Writer(tmp_path / "store", META, kept) as later:
+        assert later.rows_on_disk() == 3 + 8 + 5
+        later.resume(writer.index[:2], 3 + 8)
+        for i in (2, 3):
+            later.add(SAMPLES[i], frames(i))
+    made, whole = (
+        {p.name: p.read_bytes() for p in folder.iterdir()} for folder in (tmp_path / "store", write(tmp_path / "whole"))
+    )
+    assert made == whole
+    assert kept.exists()
+
+
 def test_nothing_has_its_final_name_before_the_end(tmp_path: Path) -> None:
     with Writer(tmp_path / "store", META) as writer:
         writer.add(SAMPLES[0], frames(0))

@@ -179,6 +179,11 @@ class ZipsSource:
         """Decompress one file of the archive that has it."""
         return _of(member, self._of, self.path).read(member)
 
+    @property
+    def synthetic(self) -> bool:
+        """Where one of the archives says so."""
+        return any(source.synthetic for source in self._of.values())
+
 
 class FolderSource:
     """A folder of extracted files."""

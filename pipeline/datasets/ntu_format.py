@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,7 @@ from pipeline.datasets.clips import check_allowed, write_set_aside, write_table
 from pipeline.datasets.ntu_archive import Facts, Member, sample_of
 from pipeline.errors import ArchiveMismatch, SplitMismatch
 from pipeline.sections import NtuNormalize, SourceDownload
-from pipeline.skeletons import Meta, Sample, Writer
+from pipeline.skeletons import Meta, Sample
 
 STORE = "ntu"  # the raw format of both data sets
 RECORD = "members.csv"
@@ -140,28 +140,29 @@ class NtuFormat:
     def normalize(self, raw: Path, target: Path, section: NtuNormalize, allow_malformed: int) -> None:
         """Read and repair all recorded files and write the store, `repairs.csv` and `set_aside.csv` into `target`.
 
-        Straight from the archive, on all cores, with constant memory. A file that cannot be read is set aside; so is a clip
-        where no body is left, which does not count against `allow_malformed`. Raises `TooManyMalformed`, `RawDataMissing`,
-        and `ArchiveMismatch` where a file is not what the record made at download says.
+        Straight from the archive, on all cores, with constant memory; after an interruption it goes on where it was. A file
+        that cannot be read is set aside; so is a clip where no body is left, which does not count against `allow_malformed`.
+        Raises `TooManyMalformed`, `RawDataMissing`, and `ArchiveMismatch` where a file is not what the record made at download
+        says.
         """
-        from pipeline.datasets import ntu_clips  # noqa: PLC0415  (compiles the reader)
+        from pipeline.datasets import ntu_clips, progress  # noqa: PLC0415  (compiles the reader)
 
         source, members = self._recorded(raw)
         left_out = self.listed_missing() if section.drop_listed_missing else frozenset()
         wanted = [member for member in members if member.name not in left_out]
-        tally = ntu_clips.Tally()
-        for _ in range(len(members) - len(wanted)):
-            tally.add(ntu_clips.LISTED, 0)
-        clips, name = ntu_clips.clips(source, wanted, section), f"normalize {self.facts.name}"
-        with Writer(target, self._meta(section)) as writer:
-            for clip in tqdm(clips, name, len(wanted), unit="file", disable=None):
-                tally.take(clip)
-                if clip.frames is not None:
-                    writer.add(sample_of(clip.name, self.facts), clip.frames)
+        kept = progress.folder(raw, target, [section.model_dump(), [astuple(member) for member in wanted]])
+        meta = replace(self._meta(section), synthetic=ntu_archive.open_source(*source).synthetic)
+        with progress.Progress(kept, target, meta) as done:
+            clips, tally = ntu_clips.clips(source, wanted[done.files :], section), done.tally
+            bar = f"normalize {self.facts.name}"
+            for clip in tqdm(clips, bar, len(wanted), initial=done.files, unit="file", disable=None):
+                done.take(clip, sample_of(clip.name, self.facts))
             check_allowed(tally.malformed, allow_malformed)
             if len(tally.set_aside) == len(wanted):
                 where = ntu_archive.where(source)
                 raise ArchiveMismatch(f"{where}: no clip is left after the listed, unreadable and empty ones are set aside")
+        for _ in range(len(members) - len(wanted)):
+            tally.add(ntu_clips.LISTED, 0)
         rows = tally.rows({**section.model_dump(), "allow_malformed": allow_malformed})
         write_table(target / "repairs.csv", ("repair", "rule", "samples", "frames"), rows)
         write_set_aside(target / "set_aside.csv", tally.set_aside)

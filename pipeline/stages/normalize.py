@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline import datasets
 from pipeline import params as parameters
-from pipeline.errors import ParamsError
+from pipeline.datasets import progress
+from pipeline.errors import Interrupted, ParamsError
 
 RAW, SKELETONS = Path("data/raw"), Path("data/skeletons")
 
@@ -15,7 +16,7 @@ RAW, SKELETONS = Path("data/raw"), Path("data/skeletons")
 def main(dataset: str) -> None:
     """Write `data/skeletons/<dataset>/<store>/` for each raw format and variant of the data set; on a failure none of them.
 
-    Raises `ParamsError` for a variant of a raw format that the data set does not have.
+    Raises `ParamsError` for a variant of a raw format that the data set does not have, and `Interrupted` after Ctrl-C.
     """
     settings, module = parameters.load().normalize, datasets.load(dataset)
     target, partial = SKELETONS / dataset, SKELETONS / f"{dataset}.partial"
@@ -29,5 +30,8 @@ def main(dataset: str) -> None:
             module.FORMATS[raw].normalize(RAW / dataset / raw, partial / store, section, settings.allow_malformed)
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
+        progress.forget(dataset)
+    except KeyboardInterrupt:
+        raise Interrupted(f"normalize {dataset}: stopped; run it again to go on") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
