@@ -81,6 +81,14 @@ def test_every_section_of_the_parameters_is_some_stages_or_a_commands_own() -> N
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_one_line_says_whether_what_is_made_of_recordings_may_be_pushed(stage: str) -> None:
+    line = DOCUMENT["vars"][0]["licensed"]
+    assert line == {"push": False}
+    options = [value for out in body(stage)["outs"] for value in out.values()]
+    assert [value for value in options if value is not line and value.get("cache", True)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_command_is_the_stage(stage: str) -> None:
     assert body(stage)["cmd"].startswith(f"python -m pipeline {stage} ${{")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.datasets import ntu, ntu_clips, progress
+from pipeline.datasets import ntu, ntu_clips, ntu_format, progress
 from pipeline.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
 from pipeline.sections import NtuNormalize
 from pipeline.skeletons import Sample, Writer
@@ -283,6 +283,6 @@ def test_the_bar_starts_where_it_was(read: list[str], monkeypatch: pytest.Monkey
         return clips
 
     interrupt(monkeypatch, 30)
-    monkeypatch.setattr(ntu, "tqdm", bar)
+    monkeypatch.setattr(ntu_format, "tqdm", bar)
     normalize.main("ntu")
     assert starts == [(24, 48)]

@@ -84,6 +84,39 @@ def test_twice_adds_nothing(project: Project) -> None:
     assert len(parents) == 2
 
 
+@pytest.mark.parametrize("moment", ["create_experiment", "create_run"])
+def test_another_machine_that_logs_the_same_cell_meanwhile_doubles_nothing(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.fill.random.uniform", lambda *_: 0.0)
+    other = Project(tmp_path_factory.mktemp("other"), project.protocol)
+    for clone in (project, other):  # of one repository: the locks of two folders know nothing of each other
+        clone.finish(2, 1, [(1, 1), (2, 1)])
+    client, meanwhile = project.client(), [other.sync]
+    original = getattr(type(client), moment)
+
+    def late(self: Any, *arguments: Any, **options: Any) -> Any:
+        while meanwhile:  # between the look and the creation
+            meanwhile.pop()()
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(type(client), moment, late)
+    assert tracking.sync(project.root, client) == Counts(experiments=int(moment == "create_run"))
+    parents, children = project.runs()
+    assert (len(parents), set(children)) == (1, {(1, 1), (2, 1)})
+    assert project.curve(children[2, 1]) == losses(2, 3)
+
+
+def test_same_epochs_from_two_machines_are_kept_once(project: Project) -> None:
+    project.finish(2, 1, [(1, 1)])
+    project.sync()
+    _, children = project.runs()
+    project.client().delete_tag(children[1, 1].info.run_id, "rows_pretrain")  # as a machine sees it that looked before
+    os.utime(project.results / "history.csv", (time.time() + 100,) * 2)
+    assert project.sync().epochs == 2
+    assert project.curve(children[1, 1]) == losses(1, 3)
+
+
 def test_live_run_is_continued_by_finetune_and_finished(project: Project) -> None:
     project.grow("pretrain", (1, 1), 0, 2)
     assert project.sync().epochs == 2

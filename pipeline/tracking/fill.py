@@ -1,13 +1,17 @@
 """Log what MLflow lacks: one experiment a protocol, a parent run a cell, a child run a fold and seed.
 
 Runs are found again by their fingerprints, so that doing it twice adds nothing. `rows_<stage>` on a child counts the epochs
-that MLflow has; it is written with them, so that an interrupted fill goes on where it was.
+that MLflow has; it is written with them, so that an interrupted fill goes on where it was. Several machines may fill one server
+with the same cells at a time: see `Fill.claim`.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +22,7 @@ from pipeline.tracking.store import failures, lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
     from mlflow.entities import Run as MlflowRun
 
 PARENT = "mlflow.parentRunId"
@@ -104,34 +109,63 @@ class Fill:
         """Log a cell: its parent run and its children."""
         document = trained.document
         experiment = self.experiment(document.protocol)
-        runs = self.search(experiment, f"tags.fingerprint_pretrain = '{document.fingerprint['pretrain']}'")
-        parent = choose([run for run in runs if PARENT not in run.data.tags], document.fingerprint)
-        if parent is None:
-            parent = self.create(experiment, document.cell, trained, self.origin(trained))
-            self.counts.parents += 1
-        else:
+        parent, is_new = self.claim(
+            lambda own: self.parent(experiment, document, own),
+            lambda: self.create(experiment, document.cell, trained, self.origin(trained)),
+        )
+        self.counts.parents += is_new
+        if not is_new:
             self.complete(parent, trained)
-        children = {place(run): run for run in runs if run.data.tags.get(PARENT) == parent.info.run_id}
+        children = {} if is_new else {place(run): run for run in self.search(experiment, child_of(parent))}
         before = self.counts.epochs
         for run in self.expected(trained):
             self.child(experiment, parent, children.get(run), run, trained)
         self.accuracy(parent, trained.accuracy, 0, trained)
         self.status(parent, trained, grown=self.counts.epochs > before)
 
+    def claim(self, look: Callable[[str], MlflowRun | None], make: Callable[[], MlflowRun]) -> tuple[MlflowRun, bool]:
+        """The run that `look` finds, else a new one by `make`; and whether it is new. `look` leaves out the run with an id.
+
+        MLflow cannot say "create unless it exists", and another machine may do the same now. So who finds another's run after
+        making one takes its own away and looks again: of two that made one, at least the later sees the other's.
+        """
+        while (found := look("")) is None:
+            own = make()
+            if look(own.info.run_id) is None:
+                return own, True
+            self.client.delete_run(own.info.run_id)
+            time.sleep(random.uniform(0.1, 1.0))  # noqa: S311 (so that two do not go on in step)
+        return found, False
+
+    def parent(self, experiment: str, document: Document, own: str) -> MlflowRun | None:
+        """The parent run of a cell other than `own`, or None."""
+        runs = self.search(experiment, f"tags.fingerprint_pretrain = '{document.fingerprint['pretrain']}'")
+        others = [run for run in runs if PARENT not in run.data.tags and run.info.run_id != own]
+        return choose(others, document.fingerprint)
+
     def experiment(self, name: str) -> str:
         """The id of an experiment, made or brought back where it is not there."""
         if name not in self.experiments:
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
-                ours = not os.environ.get("MLFLOW_TRACKING_URI")  # any other place has its own rule for artifacts
-                place = (self.root.resolve() / "mlruns" / name).as_uri() if ours else None
-                self.experiments[name] = self.client.create_experiment(name, artifact_location=place)
-                self.counts.experiments += 1
-            else:
-                if found.lifecycle_stage == "deleted":
-                    self.client.restore_experiment(found.experiment_id)
-                self.experiments[name] = found.experiment_id
+            found = self.client.get_experiment_by_name(name) or self.new_experiment(name)
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            self.experiments[name] = found.experiment_id
         return self.experiments[name]
+
+    def new_experiment(self, name: str) -> Experiment:
+        """A new experiment, or the one that another machine made at the same time."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        ours = not os.environ.get("MLFLOW_TRACKING_URI")  # any other place has its own rule for artifacts
+        place = (self.root.resolve() / "mlruns" / name).as_uri() if ours else None
+        try:
+            made = self.client.get_experiment(self.client.create_experiment(name, artifact_location=place))
+        except MlflowException:
+            if (found := self.client.get_experiment_by_name(name)) is None:
+                raise
+            return found
+        self.counts.experiments += 1
+        return made
 
     def search(self, experiment: str, condition: str) -> list[MlflowRun]:
         """All runs of an experiment that meet a condition."""
@@ -173,8 +207,12 @@ class Fill:
         if known is None:
             origin = self.commit if trained.live else {k: v for k, v in parent.data.tags.items() if k in ORIGIN}
             tags = {PARENT: parent.info.run_id, "fold": str(fold), "seed": str(seed), **origin}
-            known = self.create(experiment, f"{trained.document.cell} fold {fold} seed {seed}", trained, tags)
-            self.counts.children += 1
+            condition = f"{child_of(parent)} and tags.fold = '{fold}' and tags.seed = '{seed}'"
+            known, is_new = self.claim(
+                lambda own: next((other for other in self.search(experiment, condition) if other.info.run_id != own), None),
+                lambda: self.create(experiment, f"{trained.document.cell} fold {fold} seed {seed}", trained, tags),
+            )
+            self.counts.children += is_new
         else:
             self.complete(known, trained)
         epochs = trained.epochs.get(run, [])
@@ -190,10 +228,11 @@ class Fill:
         rows = sorted((epoch for epoch in epochs if epoch.stage == stage), key=lambda epoch: epoch.step)
         first = int(run.data.tags.get(f"rows_{stage}", 0))
         size = max(1, BATCH // max((len(epoch.values) for epoch in rows), default=1))
-        time = int(1000 * trained.changed)
+        # What two machines log of a finished run is the same to MLflow, which keeps it once, only if the times are equal too.
+        at = int(1000 * trained.changed) if trained.live else run.info.start_time
         for start in range(first, len(rows), size):
             some = rows[start : start + size]
-            metrics = [Metric(k, v, time, epoch.step) for epoch in some for k, v in epoch.values.items()]
+            metrics = [Metric(k, v, at, epoch.step) for epoch in some for k, v in epoch.values.items()]
             tags = [RunTag(f"rows_{stage}", str(start + len(some))), RunTag("phase", some[-1].phase)]
             self.client.log_batch(run.info.run_id, metrics=metrics, tags=tags)
             self.counts.epochs += len(some)
@@ -234,6 +273,11 @@ def choose(parents: list[MlflowRun], fingerprint: dict[str, str]) -> MlflowRun |
     if "finetune" in fingerprint:
         return later.get(fingerprint["finetune"]) or later.get("")
     return later.get("") or next(iter(later.values()), None)
+
+
+def child_of(parent: MlflowRun) -> str:
+    """MLflow's search condition for the children of a run."""
+    return f"tags.`{PARENT}` = '{parent.info.run_id}'"
 
 
 def place(run: MlflowRun) -> Run:

@@ -24,6 +24,7 @@ DEFAULTS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # MLflow: 120 s and 7 retries, minutes until a missing server is noticed
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with a server: two lines for every run
 }
 LOUD = ("mlflow", "alembic", "urllib3")
 WHAT_TO_DO = (
