@@ -209,6 +209,8 @@ def misfit(here: Place, dask_worker: Worker) -> str:
     """Why this worker must not take a job, or nothing."""
     if (threads := dask_worker.state.nthreads) != 1:
         return f"has {threads} threads, expected 1: start it with --nthreads 1 (and --nworkers for more processes)"
+    if (cores := os.environ.get("OMP_NUM_THREADS")) != "1":
+        return f"has OMP_NUM_THREADS={cores}, expected 1: set it so, or leave it unset and to Dask's nanny"
     if not Path(here.project, here.mark).exists():
         return f"does not see the folder {here.project} of this machine; expected a shared filesystem under the same path"
     own = versions()

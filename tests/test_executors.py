@@ -242,7 +242,8 @@ def test_a_worker_with_two_threads_is_refused(scheduler: str, cluster: Cluster) 
         cluster.kill("wide")
 
 
-def test_what_a_worker_must_have(tmp_path: Path) -> None:
+def test_what_a_worker_must_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     worker = SimpleNamespace(state=SimpleNamespace(nthreads=1))
     (tmp_path / "mark").touch()
     here = executors.Place(str(tmp_path), "mark", executors.versions())
@@ -251,6 +252,8 @@ def test_what_a_worker_must_have(tmp_path: Path) -> None:
     assert "has torch 2." in executors.misfit(other, worker) and ", expected 1.0: " in executors.misfit(other, worker)
     assert "has source " in executors.misfit(replace(here, versions={**here.versions, "source": "0"}), worker)
     assert f"does not see the folder {tmp_path}/x of" in executors.misfit(replace(here, project=f"{tmp_path}/x"), worker)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert "has OMP_NUM_THREADS=2, expected 1" in executors.misfit(here, worker)
 
 
 def test_a_scheduler_without_workers_and_one_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
