@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from pipeline.errors import PipelineError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Before anything heavy is imported: no telemetry, one thread a process (two OpenMP pools on two cores are many times slower).
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
@@ -55,6 +59,17 @@ def _run(stage: str, target: str) -> None:
         work(target)
 
 
+def _scheduler(command: F) -> F:
+    """`--scheduler`, which lasts as long as this process: stages find it in the environment."""
+
+    def choose(_context: click.Context, _option: click.Parameter, address: str | None) -> None:
+        if address:
+            os.environ["PIPELINE_SCHEDULER"] = address
+
+    text = "Let the workers of this Dask scheduler do it (or PIPELINE_SCHEDULER; docs/clusters.md)."
+    return click.option("--scheduler", metavar="tcp://HOST:PORT", help=text, callback=choose, expose_value=False)(command)
+
+
 @main.command()
 @click.argument("dataset")
 def download(dataset: str) -> None:
@@ -64,6 +79,7 @@ def download(dataset: str) -> None:
 
 @main.command()
 @click.argument("dataset")
+@_scheduler
 def normalize(dataset: str) -> None:
     """Turn raw files into the skeleton store, with every repair counted."""
     _run("normalize", dataset)
@@ -78,6 +94,7 @@ def split(dataset: str) -> None:
 
 @main.command()
 @click.argument("cell")
+@_scheduler
 def pretrain(cell: str) -> None:
     """Train the attention networks of a cell (protocol, recipe, method), steps 2 to 7 of Algorithm 1."""
     _run("pretrain", cell)
@@ -85,6 +102,7 @@ def pretrain(cell: str) -> None:
 
 @main.command()
 @click.argument("cell")
+@_scheduler
 def finetune(cell: str) -> None:
     """Train the main network and everything jointly, steps 8 and 9."""
     _run("finetune", cell)
@@ -92,6 +110,7 @@ def finetune(cell: str) -> None:
 
 @main.command()
 @click.argument("cell")
+@_scheduler
 def evaluate(cell: str) -> None:
     """Write logits, accuracy and mean attention on the test samples."""
     _run("evaluate", cell)

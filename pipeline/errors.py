@@ -82,5 +82,13 @@ class TrainingFailed(PipelineError):
     """A run failed or diverged (loss not finite); the message names the run and the phase."""
 
 
+class SchedulerUnavailable(PipelineError):
+    """The Dask scheduler that was asked for cannot be reached, has no workers, or was lost; or Dask is not installed."""
+
+
+class WorkerUnfit(PipelineError):
+    """A Dask worker does not see the project's folder, runs other code or versions, or more than one job at a time."""
+
+
 class TrackingUnavailable(PipelineError):
     """MLflow cannot be reached (only raised by commands that exist for MLflow; training never raises it)."""

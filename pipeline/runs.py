@@ -1,33 +1,27 @@
-"""A run is (cell, fold, seed); the runs of a cell go side by side through a `concurrent.futures` executor.
+"""A run is (cell, fold, seed); the runs of a cell go side by side through an executor (`pipeline.executors`).
 
-Another executor can stand in: `executor` is the only place that makes one, and jobs and results are plain, picklable data.
+Jobs and results are plain, picklable data.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, as_completed
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from pipeline import executors
 from pipeline.errors import PipelineError, TrainingFailed
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-
-def executor(jobs: int) -> Executor:
-    """A pool of processes, one a core and none more than jobs; torch is imported once, before the workers part."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pandas"])
-    return ProcessPoolExecutor(min(jobs, os.cpu_count() or 1), mp_context=context)
+PRELOAD = ("torch", "pandas")
 
 
 def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
@@ -37,15 +31,14 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
     """
     if not jobs:
         return []
-    with executor(len(jobs)) as pool:
+    with executors.executor(len(jobs), PRELOAD) as (pool, _):
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in tqdm(as_completed(futures), title, len(jobs), disable=not sys.stderr.isatty()):
                 future.result()
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, PipelineError) or not isinstance(error, Exception):
-                raise
+        except (PipelineError, CancelledError):
+            raise
+        except Exception as error:
             raise TrainingFailed(f"{title}: run {_failed(futures, jobs)}: {type(error).__name__}: {error}") from error
     return [future.result() for future in futures]
 

@@ -26,6 +26,7 @@ LAYERS = [
     {"params"},
     {"grid"},
     {"sections"},
+    {"executors"},
     {"errors"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}

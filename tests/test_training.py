@@ -221,6 +221,23 @@ def test_a_finished_run_is_not_trained_again(make_job: Callable[..., Job], monke
     assert (job.target / "model.pt").exists()
 
 
+def test_two_writers_replace_whole_files(tmp_path: Path) -> None:
+    path, scratch = tmp_path / "target" / "model.pt", tmp_path / "scratch"
+    with joint.whole(path, scratch) as slow:
+        slow.write_text("half")
+        assert slow.name == "model.pt" and not path.exists()
+        with joint.whole(path, scratch) as fast:
+            fast.write_text("whole")
+        assert path.read_text() == "whole"
+        slow.write_text("again")
+        assert path.read_text() == "whole"
+    assert path.read_text() == "again"
+    with pytest.raises(KeyboardInterrupt), joint.whole(path, scratch) as cut:
+        cut.write_text("ha")
+        raise KeyboardInterrupt
+    assert path.read_text() == "again" and list(scratch.iterdir()) == []
+
+
 def test_history_counts_epochs_over_phases(make_job: Callable[..., Job]) -> None:
     rows = joint.train(make_job(steps_before=10))
     assert [row["step"] for row in rows] == list(range(11, 11 + 2 * (2 + 2 + 1)))

@@ -8,10 +8,11 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pipeline import executors
 from pipeline.datasets import ntu_archive, ntu_bodies, ntu_reader
 from pipeline.datasets.ntu_archive import Member
 from pipeline.errors import MalformedSkeleton
@@ -114,23 +115,16 @@ def work(job: Job) -> list[Clip]:
 
 
 def clips(source: ntu_archive.Paths, members: Sequence[Member], section: NtuNormalize) -> Iterator[Clip]:
-    """The clips of all members in their order, made by as many processes as there are cores (none for a few files)."""
+    """The clips of all members in their order, made by an executor's workers, or here where there are few files."""
     chunks = (members[start : start + CHUNK] for start in range(0, len(members), CHUNK))
     jobs = [Job(source, tuple(chunk), section) for chunk in chunks]
-    workers = min(os.cpu_count() or 1, len(jobs))
-    if workers <= 1:
+    if not executors.worthwhile(len(jobs)):
         for job in jobs:
             yield from work(job)
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
-        try:
-            for done in in_order(pool, work, jobs, WAITING * workers):
-                yield from done
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with executors.executor(len(jobs), [__name__], start_worker) as (pool, workers):
+        for done in in_order(pool, work, jobs, WAITING * workers):
+            yield from done
 
 
 def start_worker() -> None:

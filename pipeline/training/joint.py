@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -98,7 +102,7 @@ def train(job: Job) -> list[Row]:
         progress.optimizer, progress.rate, progress.best, progress.best_accuracy = {}, {}, {}, -math.inf
     if distributed.leads():
         save(progress, job.checkpoint)
-        write_weights(progress.weights, job.target)
+        write_weights(progress.weights, job)
     distributed.agree([len(progress.rows), progress.diverged], f"{job.target}: epochs trained")
     return progress.rows
 
@@ -175,7 +179,7 @@ def run_epoch(job: Job, phase: Phase, progress: Progress, parts: dict[str, Clips
         row["validation_accuracy"] = seen = watch(trainer, parts["watched"])
         trainer.rate.seen(seen)
     progress.rows.append(row)
-    write_live(job, [row], append=True)
+    write_live(job, progress.rows)
 
 
 def watch(trainer: Trainer, clips: Clips) -> float:
@@ -200,18 +204,31 @@ def restore(job: Job, store: Store) -> STALSTM:
     return model
 
 
-def write_weights(weights: State, target: Path) -> None:
+@contextmanager
+def whole(path: Path, scratch: Path) -> Iterator[Path]:
+    """A path to write to, of the same name in a folder of its own under `scratch`; what is written there then becomes `path`.
+
+    So an interruption leaves the file before or this one, never half of it, and so do two processes at the same run (a cluster
+    starts a run again when its worker seems dead).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(suffix=".partial", dir=scratch) as folder:
+        unfinished = Path(folder) / path.name
+        yield unfinished
+        shutil.move(unfinished, path)
+
+
+def write_weights(weights: State, job: Job) -> None:
     """`target/model.pt`, a state dict; always this name, because torch writes it into the file."""
-    target.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(sorted(weights.items())), target / "model.pt")
+    with whole(job.target / "model.pt", job.checkpoint.parent) as path:
+        torch.save(dict(sorted(weights.items())), path)
 
 
 def save(progress: Progress, path: Path) -> None:
-    """Write a checkpoint so that an interruption leaves the one before or this one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".partial")
-    torch.save(vars(progress), unfinished)
-    unfinished.replace(path)
+    """Write a checkpoint."""
+    with whole(path, path.parent) as unfinished:
+        torch.save(vars(progress), unfinished)
 
 
 def resume(path: Path) -> Progress | None:
@@ -219,13 +236,11 @@ def resume(path: Path) -> Progress | None:
     return Progress(**torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else None
 
 
-def write_live(job: Job, rows: list[Row], append: bool = False) -> None:
+def write_live(job: Job, rows: list[Row]) -> None:
     """Keep the history of a run in progress where `track` finds it."""
     if not distributed.leads():
         return
-    job.live.parent.mkdir(parents=True, exist_ok=True)
-    with job.live.open("a" if append else "w", newline="") as file:
+    with whole(job.live, job.live.parent) as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if not append:
-            writer.writeheader()
+        writer.writeheader()
         writer.writerows(rows)
