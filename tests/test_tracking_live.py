@@ -139,7 +139,7 @@ def until(condition: Any, seconds: float = 60) -> None:
 def test_training_is_shown_while_it_runs(project: Project) -> None:
     project.grow("pretrain", (1, 1), 0, 2)
     client = project.client()
-    with tracking.Live(project.root, after_s=0) as shown:
+    with tracking.Live(project.root, after_s=0, finish_s=60) as shown:
         until(lambda: client.get_experiment_by_name(project.protocol) is not None and len(project.runs()[1]) == 1)
         project.grow("pretrain", (1, 1), 0, 3)  # seen at the end, if not before
     assert shown.process is not None
