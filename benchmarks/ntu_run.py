@@ -3,8 +3,9 @@
     python -m benchmarks.ntu_run [--recipe paper-large] [--precision bfloat16]
 
 The clips are synthetic, with lengths as in the real data set (`benchmarks.epoch`); augmentation and reading are part of the time,
-the validation after every epoch is not (`training.fit: train_and_validation` has none). One thread; several cores take several
-runs (seeds, protocols, methods) side by side, so hours are divided by cores, which leaves out what they take from each other.
+the validation after every epoch is not (`training.fit: train_and_validation` has none). One thread. Hours on several cores assume
+that all are busy: `dvc repro` trains one cell at a time, whose seeds go side by side, so give NTU as many seeds as cores, or divide
+a run by `training.processes`. What cores take from each other is left out.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def main(recipe: str, precision: str, clips: int, batches: int) -> None:
     for method, cs in each.items():
         click.echo(f"{method:10} CS {cs:6.2f} h   CV {cs * CV_TRAIN / CS_TRAIN:6.2f} h")
     both = sum(each.values()) * (1 + CV_TRAIN / CS_TRAIN)
-    click.echo(f"all {2 * len(METHODS)} runs: {both:.1f} core hours; {both / 2:.1f} h on 2 cores, {both / 16:.1f} h on 16")
+    click.echo(f"all {2 * len(METHODS)} runs: {both:.1f} core hours; {both / 2:.1f} h on 2 busy cores, {both / 16:.1f} h on 16")
 
 
 if __name__ == "__main__":
