@@ -4,8 +4,8 @@
 
 The clips are synthetic, with lengths as in the real data set (`benchmarks.epoch`); augmentation and reading are part of the time,
 the validation after every epoch is not (`training.fit: train_and_validation` has none). One thread. Hours on several cores assume
-that all are busy: `dvc repro` trains one cell at a time, whose seeds go side by side, so give NTU as many seeds as cores, or divide
-a run by `training.processes`. What cores take from each other is left out.
+that all are busy: `dvc repro` trains one cell at a time, whose seeds go side by side, so give NTU as many seeds as cores, or
+divide a run by `training.processes`. What cores take from each other is left out.
 """
 
 from __future__ import annotations
