@@ -10,8 +10,6 @@ forward and backward of the five `nn.LSTM` layers alone, on tensors of the shape
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -22,9 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.train_step import CHILD, bare
-from pipeline.cli import MEMORY
-from pipeline.datasets.ntu import ACTIONS, FACTS, NTU
+from benchmarks.train_step import bare, keep_memory
+from pipeline.datasets.ntu import ACTIONS, FACTS, LISTED, NTU
 from pipeline.model import STALSTM, Config, Penalties
 from pipeline.params import load
 from pipeline.sections import Training
@@ -32,7 +29,7 @@ from pipeline.skeletons import Sample, Store, Writer
 from pipeline.training.batches import Batch, Clips
 from pipeline.training.loop import Rate, Trainer
 
-CS_TRAIN, LONGEST, MEAN = 40_091, 300, 84
+CS_TRAIN, LONGEST, MEAN = NTU.counts[FACTS.samples - LISTED, "cs"][0], 300, 84
 GATES, CHANNELS = 50, 3
 OURS, PADDED, FLOOR, WARM_UP = "similar lengths", f"padded to {LONGEST}", "bare LSTM layers", 2
 CONFIG = Config(joints=25, bodies=2, classes=len(ACTIONS), channels=CHANNELS)
@@ -111,9 +108,7 @@ def measure(clips: int, size: int, pool: int, trainer: Trainer) -> dict[str, flo
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32")
 def main(clips: int, size: int, pool: int, precision: str) -> None:
     """Print CPU time for an epoch of the cross-subject protocol, one thread."""
-    if CHILD not in os.environ:  # glibc reads the settings when a process starts
-        arguments = [sys.executable, "-m", "benchmarks.epoch", *sys.argv[1:]]
-        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
+    keep_memory("benchmarks.epoch")
     torch.set_num_threads(1)
     training = load().training.model_copy(update={"precision": precision, "batch": size})
     each, lengths = measure(clips, size, pool, trainer_of(training)), lengths_of(CS_TRAIN)

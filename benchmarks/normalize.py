@@ -34,11 +34,12 @@ from scipy.optimize import nnls
 
 from benchmarks import ntu_archive
 from pipeline import params
+from pipeline.datasets import ntu
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("download", "normalize", "split")
 FULL_BYTES, FULL_FILES = 15e9, 56_880
-COUNTS = {"ntu-cs": (40_091, 16_487), "ntu-cv": (37_646, 18_932)}  # train with validation, test; without the 302 listed samples
+COUNTS = {f"ntu-{protocol}": ntu.NTU.counts[ntu.FACTS.samples - ntu.LISTED, protocol] for protocol in ("cs", "cv")}
 SAMPLED_S = 0.05
 LIMIT_BYTES = 2e9  # what the whole tree may take
 

@@ -10,8 +10,6 @@ divide a run by `training.processes`. What cores take from each other is left ou
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from functools import partial
@@ -22,9 +20,9 @@ import numpy as np
 import torch
 
 from benchmarks.epoch import CS_TRAIN, lengths_of, store_of
-from benchmarks.train_step import CHILD
+from benchmarks.train_step import keep_memory
 from pipeline import methods
-from pipeline.cli import MEMORY
+from pipeline.datasets.ntu import FACTS, LISTED, NTU
 from pipeline.methods import Phase
 from pipeline.model import STALSTM
 from pipeline.params import FILE, build, overlay, read
@@ -34,7 +32,7 @@ from pipeline.training.augment import augment
 from pipeline.training.batches import Clips
 from pipeline.training.loop import Rate, Trainer
 
-CV_TRAIN = 37_646
+CV_TRAIN = NTU.counts[FACTS.samples - LISTED, "cv"][0]
 METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
 
 
@@ -77,9 +75,7 @@ def hours(method: str, params: Params, store: Store, batches: int) -> float:
 @click.option("--batches", default=8, help="Batches measured in each phase.")
 def main(recipe: str, precision: str, clips: int, batches: int) -> None:
     """Print CPU hours a run, by method, and of all methods and both protocols on 1, 2 and 16 cores."""
-    if CHILD not in os.environ:  # glibc reads the settings when a process starts
-        arguments = [sys.executable, "-m", "benchmarks.ntu_run", *sys.argv[1:]]
-        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
+    keep_memory("benchmarks.ntu_run")
     torch.set_num_threads(1)
     params = params_of(recipe, precision)
     with tempfile.TemporaryDirectory() as folder:

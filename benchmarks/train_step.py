@@ -112,15 +112,21 @@ def rate(step: Callable[[], object], batch: int, seconds: float) -> float:
     return batch / statistics.median(times)
 
 
+def keep_memory(module: str) -> None:
+    """Start this program again with the memory settings of the pipeline's workers: glibc reads them when a process starts."""
+    if CHILD not in os.environ:
+        arguments = [sys.executable, "-m", module, *sys.argv[1:]]
+        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
+
+
 @click.command()
 @click.option("--frames", default=24, help="Frames a clip (SBU's median is 23).")
 @click.option("--seconds", default=4.0, help="Time for each measurement.")
 @click.option("--as-started", is_flag=True, help="With the memory settings of the shell, not those of the pipeline's workers.")
 def main(frames: int, seconds: float, as_started: bool) -> None:
     """Print a table of sequences a second."""
-    if not as_started and CHILD not in os.environ:  # glibc reads the settings when a process starts
-        arguments = [sys.executable, "-m", "benchmarks.train_step", *sys.argv[1:]]
-        os.execve(sys.executable, arguments, os.environ | MEMORY | {CHILD: "1"})  # noqa: S606
+    if not as_started:
+        keep_memory("benchmarks.train_step")
     torch.set_num_threads(1)
     print(f"{'batch':>6}{'loop':>9}{'bare LSTMs':>12}{'step':>9}{'step/loop':>11}{'step/bare':>11}")
     for batch in (8, 16, 32):
