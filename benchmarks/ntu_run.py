@@ -24,9 +24,8 @@ from benchmarks.train_step import keep_memory
 from pipeline import methods
 from pipeline.datasets.ntu import FACTS, LISTED, NTU
 from pipeline.methods import Phase
-from pipeline.model import STALSTM
 from pipeline.params import FILE, build, overlay, read
-from pipeline.sections import Params
+from pipeline.sections import Method, Params
 from pipeline.skeletons import Store
 from pipeline.training.augment import augment
 from pipeline.training.batches import Clips
@@ -43,11 +42,11 @@ def params_of(recipe: str, precision: str) -> Params:
     return build(overlay(changed, {"training": {"precision": precision}}, "precision"), str(FILE))
 
 
-def cost(phase: Phase, params: Params, store: Store, batches: int) -> float:
+def cost(phase: Phase, method: Method, params: Params, store: Store, batches: int) -> float:
     """CPU seconds a clip in a phase of training."""
     t = params.training
     clips = Clips(store, np.arange(len(store)), t.frames, params.model.velocity)
-    model = STALSTM(methods.config(phase, params, store.meta))
+    model = methods.build(phase, method, params, store.meta)
     for name, part in model.named_children():
         part.requires_grad_(name in phase.trains)
     trainer = Trainer(model.train(), t, methods.penalties(params), torch.device("cpu"), Rate(t, 10**6))
@@ -64,7 +63,7 @@ def hours(method: str, params: Params, store: Store, batches: int) -> float:
     """CPU hours of one run on the cross-subject protocol."""
     settings = params.methods[method]
     phases = [*methods.pretrain_phases(settings, params), *methods.finetune_phases(settings, params)]
-    each = [(phase, cost(phase, params, store, batches)) for phase in phases if phase.length]
+    each = [(phase, cost(phase, settings, params, store, batches)) for phase in phases if phase.length]
     return sum(phase.length * seconds for phase, seconds in each) * CS_TRAIN / 3600
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.cli import MEMORY
-from pipeline.model import STALSTM, Config, Output, Penalties, objective
+from pipeline.model import STALSTM, Config, MainLSTM, Output, Penalties, objective
 from pipeline.params import load
 from pipeline.training.batches import Batch
 from pipeline.training.loop import Rate, Trainer
@@ -34,8 +34,8 @@ class Loop(nn.Module):
 
     def __init__(self, model: STALSTM):
         super().__init__()
-        assert model.spatial is not None and model.temporal is not None
-        self.inner, self.config = model, model.config
+        assert model.spatial is not None and model.temporal is not None and isinstance(model.main, MainLSTM)
+        self.inner, self.main, self.config = model, model.main, model.config
         layers = [model.spatial.lstm, model.temporal.lstm, *model.main.lstms]
         self.cells = nn.ModuleList(_cell(lstm) for lstm in layers if isinstance(lstm, nn.LSTM))
 
@@ -54,8 +54,8 @@ class Loop(nn.Module):
             h = (frame * (self.config.K * alpha).unsqueeze(-1)).flatten(1)
             for i in (2, 3, 4):
                 states[i] = self.cells[i](h, states[i])
-                h = self.inner.main.dropout(states[i][0])
-            o = o + beta.unsqueeze(-1) * self.inner.main.z(h)
+                h = self.main.dropout(states[i][0])
+            o = o + beta.unsqueeze(-1) * self.main.z(h)
             alphas.append(alpha)
             betas.append(beta)
         return Output(o / mask.sum(0).unsqueeze(-1), torch.stack(alphas), torch.stack(betas))

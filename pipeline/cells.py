@@ -91,7 +91,8 @@ def identity(cell: Cell, stage: str) -> dict[str, Any]:
     sections = ["model", "objective", "training", "augment", "pretrain"] + (["finetune"] if stage == "finetune" else [])
     document = cell.params.model_dump()
     flat = pd.json_normalize({key: document[key] for key in sections}).iloc[0].to_dict()
-    flat |= {f"methods.{key}": value for key, value in document["methods"][cell.method].items()}
+    method = cell.params.methods[cell.method].model_dump(exclude_none=True)
+    flat |= dict(parameters.flatten(method, "methods.").items())
     store = json.loads((cell.store / "meta.json").read_text())
     return {
         "dataset": cell.dataset,

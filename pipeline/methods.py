@@ -6,13 +6,27 @@ starts afresh. The parts of the network are `main`, `spatial` and `temporal`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from pipeline.model import Config, Penalties
+from pipeline.model import HBRNN, PLSTM, STALSTM, Config, CoOccurrence, DeepLSTM, MainLSTM, Penalties, WindowSVM
 from pipeline.sections import Method, Params
 from pipeline.skeletons import Meta
 
+if TYPE_CHECKING:
+    from torch import Generator, nn
+
 BRANCHES = ("temporal", "spatial")  # Algorithm 1 trains the temporal attention first
+# The main networks of earlier methods, by `kind`: the class, and what it needs besides the parameters of its section.
+EARLIER: dict[str, tuple[type[nn.Module], Callable[[Meta], dict[str, object]]]] = {
+    "lstm": (DeepLSTM, lambda meta: {}),
+    "hbrnn": (HBRNN, lambda meta: {"parts": meta.parts}),
+    "co-occurrence": (CoOccurrence, lambda meta: {}),
+    "p-lstm": (PLSTM, lambda meta: {"parts": meta.parts}),
+    "window-svm": (WindowSVM, lambda meta: {}),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,15 @@ def config(phase: Phase, params: Params, meta: Meta) -> Config:
     sizes = {"joints": len(meta.joints), "bodies": meta.bodies, "classes": len(meta.actions)}
     switches = params.model.model_dump(exclude={"velocity"}) | {"channels": 6 if params.model.velocity else 3}
     return Config(**{**switches, "layers": phase.layers, **used, **sizes})
+
+
+def build(phase: Phase, method: Method, params: Params, meta: Meta, draw: dict[str, Generator] | None = None) -> STALSTM:
+    """The network of a phase, its weights drawn from the generators in `draw`: those of `main` and of each attention."""
+    main: Callable[[int, Config], nn.Module] = MainLSTM
+    if method.network is not None:
+        kind, needs = EARLIER[method.network.kind]
+        main = partial(kind, **needs(meta), **method.network.model_dump(exclude={"kind", "cost"}))
+    return STALSTM(config(phase, params, meta), draw, main)
 
 
 def penalties(params: Params) -> Penalties:

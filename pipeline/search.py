@@ -157,7 +157,7 @@ def tasks(cell: Cell, name: str, section: Search, split: Path, folds: list[int])
     code = [*cells.CODE.glob("model/*.py"), *cells.CODE.glob("training/*.py"), cells.CODE / "methods.py"]
     document = params.model_dump(include={"model", "objective", "training", "augment", "pretrain", "finetune"})
     data = [runs.sha256(cell.store / "meta.json"), runs.sha256(split)]
-    print_ = runs.fingerprint([document, method.model_dump(), data, section.views], code)
+    print_ = runs.fingerprint([document, method.model_dump(exclude_none=True), data, section.views], code)
     found = []
     for fold in folds:
         for seed in section.seeds:
@@ -171,7 +171,8 @@ def tasks(cell: Cell, name: str, section: Search, split: Path, folds: list[int])
 def train_and_score(task: Task) -> None:
     """Train one network, remember how many it gets right of each fold with each number of views, forget its weights."""
     from pipeline.training.augment import views  # noqa: PLC0415 (torch)
-    from pipeline.training.joint import clips_of, restore, train  # noqa: PLC0415
+    from pipeline.training.files import clips_of  # noqa: PLC0415
+    from pipeline.training.joint import restore, train  # noqa: PLC0415
     from pipeline.training.loop import device_of, predict_views  # noqa: PLC0415
 
     start = time.process_time()

@@ -227,13 +227,54 @@ class Check(Section):
     seed: Count
 
 
+class Lstm(Section):
+    """LSTM layers without attention, of another number than `model.layers`."""
+
+    kind: Literal["lstm"]
+    layers: Positive
+
+
+class Hbrnn(Section):
+    """Hierarchical bidirectional RNN; `hidden` are the units a direction of its four levels."""
+
+    kind: Literal["hbrnn"]
+    hidden: Annotated[list[Positive], Field(min_length=4, max_length=4)]
+
+
+class CoOccurrence(Section):
+    """Co-occurrence LSTM; `hidden` are the units a direction of its three layers, `groups` share joints by the penalty."""
+
+    kind: Literal["co-occurrence"]
+    hidden: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    groups: Positive
+    sparse: Weight
+    group_sparse: Weight
+
+
+class PLstm(Section):
+    """Part-aware LSTM; `hidden` units a layer, one share for each of the five parts of the body."""
+
+    kind: Literal["p-lstm"]
+    hidden: Annotated[int, Field(ge=5, multiple_of=5)]
+
+
+class WindowSvm(Section):
+    """Linear support vector machine on windows of `width` frames: on positions (`raw`) or on distances (`joint`)."""
+
+    kind: Literal["window-svm"]
+    features: Literal["raw", "joint"]
+    width: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
 class Method(Section):
-    """What a method of the grid switches on."""
+    """What a method of the grid switches on; `network` is an earlier method's in place of the main LSTM."""
 
     spatial: bool
     temporal: bool
     staged: bool
     regularised: bool
+    network: Annotated[Lstm | Hbrnn | CoOccurrence | PLstm | WindowSvm, Field(discriminator="kind")] | None = None
 
 
 class Cell(Section):

@@ -63,6 +63,20 @@ class Meta:
     left_first: bool = False
     synthetic: bool = False
 
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """Joints of the trunk (those that are their own mirror image), then of each limb, in the order of their first joints.
+
+        A limb is what hangs together by bones outside of the trunk: both data sets number arms before legs.
+        """
+        limb = {j: {j} for j, other in enumerate(self.mirror) if j != other}
+        for child, parent in self.bones:
+            if child in limb and parent in limb:
+                joined = limb[child] | limb[parent]
+                limb |= dict.fromkeys(joined, joined)
+        trunk = tuple(j for j, other in enumerate(self.mirror) if j == other)
+        return (trunk, *sorted({tuple(sorted(joints)) for joints in limb.values()}))
+
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:

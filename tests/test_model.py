@@ -129,7 +129,7 @@ def test_shared_gates_treat_both_people_alike() -> None:
 def test_plain_lstm_averages_the_scores_of_the_real_frames(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     x, mask, _ = batch
     model = make(spatial=False, temporal=False)
-    z = model.main(x.flatten(2))
+    z = model.main(x.flatten(2), mask)
     expected = torch.stack([z[:n, b].mean(0) for b, n in enumerate(LENGTHS)])
     torch.testing.assert_close(model(x, mask).logits, expected)
     summed = make(spatial=False, temporal=False, score_norm="none")(x, mask).logits
@@ -149,7 +149,8 @@ def test_dropout_after_each_layer_or_the_last_alone(batch: tuple[Tensor, Tensor,
         model.main.dropout.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
         model(x, mask)
         assert len(seen) == calls
-        torch.testing.assert_close(model.main.z(seen[-1]), model.main(model.gate(x, model.spatial(x.flatten(2))).flatten(2)))
+        gated = model.gate(x, model.spatial(x.flatten(2))).flatten(2)
+        torch.testing.assert_close(model.main.z(seen[-1]), model.main(gated, mask))
 
 
 def test_penalties_by_hand() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.datasets import sbu
+from pipeline.datasets.ntu import NTU
 from pipeline.errors import StoreMismatch
 from pipeline.skeletons import VERSION, Frames, Sample, Store, Writer
 from tests.conftest import META
@@ -167,3 +169,9 @@ def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     with Writer(tmp_path / "store", META) as writer:
         writer.add(replace(SAMPLES[0], name="007"), frames(0))
     assert Store(tmp_path / "store").index["name"].tolist() == ["007"]
+
+
+def test_parts_of_the_body() -> None:
+    sbu_parts = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14))
+    ntu_parts = ((0, 1, 2, 3, 20), (4, 5, 6, 7, 21, 22), (8, 9, 10, 11, 23, 24), (12, 13, 14, 15), (16, 17, 18, 19))
+    assert (sbu.META.parts, NTU.META.parts) == (sbu_parts, ntu_parts)

@@ -14,7 +14,7 @@ import torch
 from pipeline import methods
 from pipeline.sections import Method, Params
 from pipeline.skeletons import Store
-from pipeline.training import joint
+from pipeline.training import files, joint
 from pipeline.training.augment import views
 from pipeline.training.batches import Clips, resample, with_velocity
 from pipeline.training.job import Job
@@ -161,7 +161,7 @@ def test_training_learns_what_is_easy(make_job: Callable[..., Job], small_params
     params = small_params(training={"learning_rate": 0.01}, model={"dropout": 0.0}, finetune={"main": 40, "joint": 20})
     both_stages(make_job, "run", params=params)
     job = make_job("run", "finetune", params=params)
-    clips = joint.clips_of(job, "test")
+    clips = files.clips_of(job, "test")
     prediction = predict(joint.restore(job, clips.store), clips, 4, torch.device("cpu"))
     assert accuracy(prediction, clips) >= 5 / 6  # of three classes; chance is 1/3
     assert [len(a) for a in prediction.alpha] == clips.lengths.tolist() == [len(b) for b in prediction.beta]
@@ -170,7 +170,7 @@ def test_training_learns_what_is_easy(make_job: Callable[..., Job], small_params
 def test_prediction_does_not_depend_on_the_batch(make_job: Callable[..., Job]) -> None:
     both_stages(make_job, "run")
     job = make_job("run", "finetune")
-    clips = joint.clips_of(job, "test")
+    clips = files.clips_of(job, "test")
     model = joint.restore(job, clips.store)
     one, many = (predict(model, clips, size, torch.device("cpu")) for size in (1, 6))
     np.testing.assert_allclose(one.logits, many.logits, atol=1e-6)
@@ -223,16 +223,16 @@ def test_a_finished_run_is_not_trained_again(make_job: Callable[..., Job], monke
 
 def test_two_writers_replace_whole_files(tmp_path: Path) -> None:
     path, scratch = tmp_path / "target" / "model.pt", tmp_path / "scratch"
-    with joint.whole(path, scratch) as slow:
+    with files.whole(path, scratch) as slow:
         slow.write_text("half")
         assert slow.name == "model.pt" and not path.exists()
-        with joint.whole(path, scratch) as fast:
+        with files.whole(path, scratch) as fast:
             fast.write_text("whole")
         assert path.read_text() == "whole"
         slow.write_text("again")
         assert path.read_text() == "whole"
     assert path.read_text() == "again"
-    with pytest.raises(KeyboardInterrupt), joint.whole(path, scratch) as cut:
+    with pytest.raises(KeyboardInterrupt), files.whole(path, scratch) as cut:
         cut.write_text("ha")
         raise KeyboardInterrupt
     assert path.read_text() == "again" and list(scratch.iterdir()) == []
@@ -271,7 +271,7 @@ def test_the_chosen_epoch_is_the_best_on_validation_never_on_test(
 def watched_names(make_job: Callable[..., Job], params: Params) -> tuple[set[str], set[str]]:
     """The names of the clips that a job learns from, and of those it looks at after an epoch."""
     job = make_job(params=params)
-    parts = [joint.clips_of(job, part) for part in ("train", joint.watched(job))]
+    parts = [files.clips_of(job, part) for part in ("train", joint.watched(job))]
     return tuple({clips.store.index["name"][i] for i in clips.rows} for clips in parts)
 
 
@@ -307,7 +307,7 @@ def test_velocity_is_the_movement_since_the_frame_before(small_store: tuple[Path
 
 def test_views_average_the_logits_and_keep_the_attention_of_the_clip(make_job: Callable[..., Job]) -> None:
     job = make_job()
-    clips = joint.clips_of(job, "test")
+    clips = files.clips_of(job, "test")
     model = joint.build(job, joint.phases_of(job)[-1], {}, clips.store)
     seen = views(clips.store.meta, 4)
     each = [predict(model, clips, 4, torch.device("cpu"), view) for view in seen]

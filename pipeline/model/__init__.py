@@ -5,7 +5,26 @@ Time comes first in every tensor, `[T, B, ...]`, as the LSTM kernels like it. Le
 """
 
 from pipeline.model.attention import SpatialAttention, TemporalAttention
+from pipeline.model.co_occurrence import CoOccurrence
+from pipeline.model.hbrnn import HBRNN
 from pipeline.model.objective import Penalties, Terms, objective
-from pipeline.model.sta_lstm import STALSTM, Config, Output
+from pipeline.model.p_lstm import PLSTM
+from pipeline.model.sta_lstm import STALSTM, Config, DeepLSTM, MainLSTM, Output
+from pipeline.model.window_svm import WindowSVM
 
-__all__ = ["STALSTM", "Config", "Output", "Penalties", "SpatialAttention", "TemporalAttention", "Terms", "objective"]
+__all__ = [
+    "HBRNN",
+    "PLSTM",
+    "STALSTM",
+    "CoOccurrence",
+    "Config",
+    "DeepLSTM",
+    "MainLSTM",
+    "Output",
+    "Penalties",
+    "SpatialAttention",
+    "TemporalAttention",
+    "Terms",
+    "WindowSVM",
+    "objective",
+]

@@ -45,6 +45,8 @@ def objective(model: STALSTM, output: Output, labels: Tensor, mask: Tensor, p: P
     spatial = p.lambda1 * _spatial(model, output.alpha, mask) if output.alpha is not None and p.lambda1 else zero
     temporal = p.lambda2 * _temporal(output.beta, mask, p) if output.beta is not None and p.lambda2 else zero
     l1 = p.lambda3 * _l1(model, p) if p.lambda3 else zero
+    if (own := getattr(model.main, "penalty", None)) is not None:  # an earlier method's, already multiplied by its weights
+        l1 = l1 + own()
     return Terms(cross_entropy + spatial + temporal + l1, cross_entropy, spatial, temporal, l1)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -85,26 +86,39 @@ class MainLSTM(nn.Module):
         self.dropout = Dropout(c.dropout, c.dropout_per)
         self.z = nn.Linear(c.hidden, c.classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Float `[T, B, inputs]` -> z, float `[T, B, C]`."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Float `[T, B, inputs]`, mask bool `[T, B]` -> z, float `[T, B, C]`."""
         for i, lstm in enumerate(self.lstms):
             x = lstm(x)[0]  # [T, B, H]
             x = self.dropout(x) if i >= self.first else x
         return self.z(x)  # type: ignore[no-any-return]
 
 
+class DeepLSTM(MainLSTM):
+    """As `MainLSTM`, with its own number of layers."""
+
+    def __init__(self, inputs: int, c: Config, layers: int):
+        super().__init__(inputs, replace(c, layers=layers))
+
+
 class STALSTM(nn.Module):
     """x, mask -> o = sum_t beta_t z_t; with `spatial` and `temporal` off it is the plain LSTM of the comparison.
 
     Weights are drawn from `generators`, one for each of `main`, `spatial`, `temporal`, so that switching one part on
-    changes no other part's start; without them, from torch's global generator.
+    changes no other part's start; without them, from torch's global generator. `main` makes another main network of the
+    number of inputs and the config: an earlier method of the paper's tables. It maps the same x and mask to the same z.
     """
 
-    def __init__(self, config: Config, generators: dict[str, torch.Generator] | None = None):
+    def __init__(
+        self,
+        config: Config,
+        generators: dict[str, torch.Generator] | None = None,
+        main: Callable[[int, Config], nn.Module] = MainLSTM,
+    ):
         super().__init__()
         self.config = c = config
         inputs = c.bodies * c.joints * c.channels
-        self.main = MainLSTM(inputs, c)
+        self.main = main(inputs, c)
         self.spatial = SpatialAttention(inputs, c.attention_hidden, c.K) if c.spatial else None
         beta = (c.beta_layers, c.beta_bias, c.beta_share)
         self.temporal = TemporalAttention(inputs, c.attention_hidden, *beta) if c.temporal else None
@@ -119,7 +133,7 @@ class STALSTM(nn.Module):
         flat = x.flatten(2)  # [T, B, channels * K']
         alpha = self.spatial(flat) if self.spatial is not None else None  # [T, B, K]
         beta = self.temporal(flat) * mask if self.temporal is not None else None  # [T, B]
-        z = self.main(self.gate(x, alpha).flatten(2))  # [T, B, C]
+        z = self.main(self.gate(x, alpha).flatten(2), mask)  # [T, B, C]
         weight = mask.to(z.dtype) if beta is None else beta
         o = torch.einsum("tb,tbc->bc", weight, z)  # o = sum_t beta_t z_t
         if self.config.score_norm == "frames":
@@ -146,8 +160,8 @@ def initialise(part: nn.Module, init: str, generator: torch.Generator | None = N
     weights by gate, biases 0 but the forget gate's at 1. `gaussian`: all weights normal with variance 1 / fan-in.
     """
     for module in part.modules():
-        if isinstance(module, nn.LSTM):
-            _initialise_lstm(module, init, generator)
+        if isinstance(module, nn.RNNBase):
+            _initialise_recurrent(module, init, generator)
         elif isinstance(module, nn.Linear):
             _draw(module.weight, init, generator)
             if module.bias is not None:
@@ -156,17 +170,18 @@ def initialise(part: nn.Module, init: str, generator: torch.Generator | None = N
         part.start()
 
 
-def _initialise_lstm(lstm: nn.LSTM, init: str, generator: torch.Generator | None) -> None:
-    weight_ih, weight_hh, bias_ih, bias_hh = lstm.parameters()
+def _initialise_recurrent(layer: nn.RNNBase, init: str, generator: torch.Generator | None) -> None:
+    weight_ih, weight_hh, bias_ih, bias_hh = layer.parameters()
     _draw(weight_ih, init, generator)
-    for gate in weight_hh.chunk(4):  # [H, H] each
+    for gate in weight_hh.chunk(len(weight_hh) // layer.hidden_size):  # [H, H] each
         if init == "gaussian":
             _draw(gate, init, generator)
         else:
             nn.init.orthogonal_(gate, generator=generator)
     bias_ih.zero_()
     bias_hh.zero_()
-    bias_ih.chunk(4)[1].fill_(1.0)  # order of the gates: input, forget, cell, output
+    if isinstance(layer, nn.LSTM):
+        bias_ih.chunk(4)[1].fill_(1.0)  # order of the gates: input, forget, cell, output
 
 
 def _draw(weight: Tensor, init: str, generator: torch.Generator | None) -> None:

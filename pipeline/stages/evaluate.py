@@ -47,7 +47,8 @@ def main(target: str) -> None:
 def work(job: Job) -> Result:
     """Predict the test samples of one run from its final weights."""
     from pipeline.training.augment import views  # noqa: PLC0415 (torch)
-    from pipeline.training.joint import clips_of, restore  # noqa: PLC0415
+    from pipeline.training.files import clips_of  # noqa: PLC0415
+    from pipeline.training.joint import restore  # noqa: PLC0415
     from pipeline.training.loop import device_of, predict_views  # noqa: PLC0415
 
     clips = clips_of(job, "test")

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from torch import Tensor
 
 from pipeline import methods
-from pipeline.errors import StoreMismatch
 from pipeline.methods import Phase
 from pipeline.model import STALSTM
 from pipeline.skeletons import Store
-from pipeline.training import distributed
+from pipeline.training import distributed, svm
 from pipeline.training.augment import augment
 from pipeline.training.batches import Clips
+from pipeline.training.files import State, clips_of, whole, write_live, write_weights
 from pipeline.training.job import COLUMNS, Job, Row
 from pipeline.training.loop import Rate, Trainer, accuracy, device_of, predict
 from pipeline.training.streams import Streams
 
 CHECKPOINT_EVERY_S = 10.0
 PREDICT_BATCH = 256
-State = dict[str, Tensor]
 
 
 @dataclass
@@ -52,27 +43,6 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
 
 
-def clips_of(job: Job, part: str) -> Clips:
-    """The clips of a part (`train`, `validation`, `test`) of the job's fold.
-
-    Raises `StoreMismatch` where the split names a sample that the store lacks.
-    """
-    store = Store(job.store)
-    split = pd.read_csv(job.split, dtype={"name": str})
-    names = split.loc[(split["fold"] == job.fold) & split["part"].isin(used_parts(part, job)), "name"]
-    places = pd.Index(store.index["name"]).get_indexer(names)
-    if (places < 0).any():
-        raise StoreMismatch(f"{job.split}: names {names[places < 0].iloc[0]}, which {job.store} lacks; run `dvc repro`")
-    return Clips(store, places.astype(np.intp), job.params.training.frames, job.params.model.velocity)
-
-
-def used_parts(part: str, job: Job) -> list[str]:
-    """The parts of the split that a part of the job is made of: with `fit: train_and_validation` training takes both."""
-    if job.params.training.fit == "train":
-        return [part]
-    return {"train": ["train", "validation"], "validation": []}.get(part, [part])
-
-
 def watched(job: Job) -> str:
     """The part that training looks at after every epoch; `select: test` exists to show what that practice of others gives."""
     return "test" if job.params.training.select == "test" else "validation"
@@ -89,6 +59,8 @@ def train(job: Job) -> list[Row]:
 
     With several processes all of them call this, and the first alone writes.
     """
+    if svm.fits(job.method):
+        return svm.train(job)
     torch.set_num_threads(1)  # runs are parallel, not their kernels
     progress = resume(job.checkpoint) or begin(job)
     distributed.agree([progress.phase, progress.epoch, progress.step, len(progress.rows)], f"{job.checkpoint}: place to resume")
@@ -118,7 +90,7 @@ def build(job: Job, phase: Phase, weights: State, store: Store) -> STALSTM:
     streams = Streams(job.seed, job.fold)
     draw = {part: streams.torch("weights", part) for part in methods.BRANCHES}
     draw["main"] = streams.torch("weights", "main", phase.name)
-    model = STALSTM(methods.config(phase, job.params, store.meta), draw)
+    model = methods.build(phase, job.method, job.params, store.meta, draw)
     own = model.state_dict()
     carried = {k: v for k, v in weights.items() if k in own and not (phase.fresh_main and k.startswith("main."))}
     model.load_state_dict(own | carried)
@@ -199,30 +171,9 @@ def keep_best(job: Job, progress: Progress) -> None:
 
 def restore(job: Job, store: Store) -> STALSTM:
     """The network that a finished job left in its `target`."""
-    model = STALSTM(methods.config(phases_of(job)[-1], job.params, store.meta))
+    model = methods.build(phases_of(job)[-1], job.method, job.params, store.meta)
     model.load_state_dict(torch.load(job.target / "model.pt", weights_only=True))
     return model
-
-
-@contextmanager
-def whole(path: Path, scratch: Path) -> Iterator[Path]:
-    """A path to write to, of the same name in a folder of its own under `scratch`; what is written there then becomes `path`.
-
-    So an interruption leaves the file before or this one, never half of it, and so do two processes at the same run (a cluster
-    starts a run again when its worker seems dead).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(suffix=".partial", dir=scratch) as folder:
-        unfinished = Path(folder) / path.name
-        yield unfinished
-        shutil.move(unfinished, path)
-
-
-def write_weights(weights: State, job: Job) -> None:
-    """`target/model.pt`, a state dict; always this name, because torch writes it into the file."""
-    with whole(job.target / "model.pt", job.checkpoint.parent) as path:
-        torch.save(dict(sorted(weights.items())), path)
 
 
 def save(progress: Progress, path: Path) -> None:
@@ -234,13 +185,3 @@ def save(progress: Progress, path: Path) -> None:
 def resume(path: Path) -> Progress | None:
     """The checkpoint, or None where there is none."""
     return Progress(**torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else None
-
-
-def write_live(job: Job, rows: list[Row]) -> None:
-    """Keep the history of a run in progress where `track` finds it."""
-    if not distributed.leads():
-        return
-    with whole(job.live, job.live.parent) as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
