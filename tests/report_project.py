@@ -29,8 +29,13 @@ META = Meta(
 )
 
 
+EARLIER = ("raw-skeleton-yun2012", "joint-feature-yun2012", "hbrnn", "co-occurrence-rnn", "deep-lstm", "p-lstm")
+
+
 def attentions(method: str) -> tuple[bool, bool]:
-    """Whether a method has spatial and temporal attention, by its name; an unknown one has both."""
+    """Whether a method has spatial and temporal attention, by its name; an unknown one has both, an earlier one none."""
+    if method in EARLIER:
+        return False, False
     base = method.removesuffix("-noreg").removesuffix("-scratch")
     return {"lstm": (False, False), "sa-lstm": (True, False), "ta-lstm": (False, True)}.get(base, (True, True))
 
@@ -142,8 +147,12 @@ class Project:
         dead: bool = False,
         infinite: tuple[int, int] | None = None,
         epochs: int = 3,
+        fitted: bool = False,
     ) -> None:
-        """Two phases; the loss halves each epoch. `infinite` names the (fold, seed) whose loss is lost."""
+        """Two phases; the loss halves each epoch. `infinite` names the (fold, seed) whose loss is lost.
+
+        `fitted`: as of a support vector machine, one row with its loss and training accuracy and nothing else.
+        """
         rows = []
         for fold in self.each():
             for seed in seeds:
@@ -159,7 +168,12 @@ class Project:
             "fold,seed,stage,phase,epoch,step,loss,cross_entropy,spatial_term,temporal_term,l1_term,train_accuracy,"
             "validation_accuracy,learning_rate,gradient_norm,beta_mean,beta_dead"
         )
-        pd.DataFrame(rows, columns=columns.split(",")).to_csv(folder / "history.csv", index=False)
+        table = pd.DataFrame(rows, columns=columns.split(","))
+        if fitted:
+            table = table.groupby(["fold", "seed"]).head(1).assign(phase="joint")
+            kept = ["fold", "seed", "stage", "phase", "epoch", "step", "loss", "train_accuracy"]
+            table = table[kept].reindex(columns=columns.split(","))
+        table.to_csv(folder / "history.csv", index=False)
 
     def write_params(self) -> None:
         """The project's own `params.yaml`, with this data set and its cells put in and switched on."""

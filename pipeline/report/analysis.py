@@ -40,9 +40,10 @@ PREFERRED = ("tuned",)
 class ProtocolAnalysis:
     """What was found on one protocol.
 
-    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, and like everything below
-    without switches; `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its
-    recipe, and for every method against its twins; `shown`: the cell of the pictures.
+    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without earlier methods
+    (their recipe is a key all the same), and like everything below without switches;
+    `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe, and for
+    every method against its twins; `shown`: the cell of the pictures.
     `counterpart` names the protocol of the paper's table, `reported` its numbers by method: None where ours are not comparable
     with them (synthetic data).
     """
@@ -76,6 +77,14 @@ class ProtocolAnalysis:
         """The cells of a recipe."""
         return {name: cell for name, cell in self.result.plain.items() if cell.recipe == recipe}
 
+    def own(self, recipe: str) -> dict[str, CellResult]:
+        """The cells of a recipe that are no earlier methods: those of the ablation, the curves and the pictures."""
+        return {name: cell for name, cell in self.of(recipe).items() if not cell.earlier}
+
+    def earlier(self, recipe: str) -> dict[str, CellResult]:
+        """The earlier methods of a recipe."""
+        return {name: cell for name, cell in self.of(recipe).items() if cell.earlier}
+
     def suffix(self, recipe: str) -> str:
         """What a file name needs to tell recipes apart: nothing where there is one."""
         return f"-{recipe}" if len(self.groups) > 1 else ""
@@ -101,7 +110,9 @@ class ProtocolAnalysis:
 
 
 def role(switches: Method) -> str | None:
-    """A key of `ROLES`; None for a combination that no research question asks about."""
+    """A key of `ROLES`; None for an earlier method, and for a combination that no research question asks about."""
+    if switches.network is not None:
+        return None
     base = _BASES[switches.spatial, switches.temporal]
     scratch = base != "lstm" and not switches.staged  # there is nothing to stage without attention
     if scratch and not switches.regularised:
@@ -156,7 +167,7 @@ def _differences(
 def _shown(cells: dict[str, CellResult], groups: dict[str, dict[str, str]]) -> str:
     recipes = sorted(groups, key=lambda recipe: recipe not in PREFERRED)
     found = (groups[recipe][name] for name in SHOWN for recipe in recipes if name in groups[recipe])
-    return next(found, next(iter(cells)))
+    return next(found, min(cells, key=lambda name: cells[name].earlier))  # the first, but an earlier method last
 
 
 def metrics(results: Results, analyses: list[ProtocolAnalysis]) -> dict[str, Any]:

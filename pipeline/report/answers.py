@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.report import text, twins
+from pipeline.report import earlier, text, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Table, field
 from pipeline.statistics import Difference
 
-YES, NO, UNKNOWN = "yes", "no", "cannot be told"
+YES, NO, UNKNOWN = "yes", "no", text.UNKNOWN
 NO_NUMBERS = "the paper has no numbers"
 QUESTIONS = {
     "RQ1": "Does end-to-end spatio-temporal attention beat the same LSTM without attention?",
@@ -35,7 +35,7 @@ class Answer:
 
 
 def verdict(found: Difference | None) -> str:
-    """What a difference says about "is the first better?": `yes`, `no` (it is worse), `cannot be told` or `not run yet`."""
+    """What a difference says about "is the first better?": `yes`, `no` (it is worse), `cannot be told` or `not run`."""
     if found is None:
         return text.NOT_RUN
     if found.established:
@@ -67,7 +67,7 @@ def _lead(verdicts: dict[str, str]) -> str:
     for place, found in verdicts.items():
         same.setdefault(found, []).append(place)
     if list(same) == [text.NOT_RUN]:
-        return "Not run yet."
+        return "Not run."
     return "; ".join(f"{found} ({text.joined(places)})" for found, places in same.items()).capitalize() + "."
 
 
@@ -130,7 +130,7 @@ def _third(analyses: list[ProtocolAnalysis]) -> Answer:
 
 def _gain_lead(verdicts: dict[str, str]) -> str:
     lead = _lead(verdicts)
-    return lead if lead == "Not run yet." else f"A gain in accuracy: {lead[0].lower()}{lead[1:]}"
+    return lead if lead == "Not run." else f"A gain in accuracy: {lead[0].lower()}{lead[1:]}"
 
 
 def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
@@ -146,20 +146,26 @@ def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
 
 
 def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
+    """Paired with the earlier methods that were run again, and beside the numbers that were reported."""
     verdicts, sentences = {}, []
     for analysis, recipe, place in _places(analyses):
         cell = analysis.groups[recipe].get("sta")
-        verdicts[place] = text.NOT_RUN if analysis.reported else NO_NUMBERS
-        if results.synthetic:
-            verdicts[place] = "not from synthetic data"
+        pairs = {} if results.synthetic else earlier.adjusted(analysis, recipe)
+        verdicts[place] = "not from synthetic data" if results.synthetic else _beside_prior(analysis, cell, pairs)
+        if pairs:
+            sentences.append(earlier.sentence(analysis, pairs, place))
         if cell and analysis.reported:
             sentences.append(_against_reported(results, analysis, cell, place))
-            verdicts[place] = "against reported numbers only"
-    for analysis in analyses:
-        run = {cell.method for cell in analysis.result.plain.values()}
-        if missing := [row for row, method in _paper_rows(results, analysis) if method not in run]:
-            sentences.append(f"Not run yet on {analysis.name}: {text.joined(missing)}.")
-    return Answer("RQ4", verdicts, " ".join([_lead(verdicts), *sentences]))
+    missing = [sentence for analysis in analyses if (sentence := earlier.not_run(results, analysis))]
+    return Answer("RQ4", verdicts, " ".join([_lead(verdicts), *sentences, *missing]))
+
+
+def _beside_prior(analysis: ProtocolAnalysis, cell: str | None, pairs: dict[str, Difference | None]) -> str:
+    if pairs:
+        return earlier.verdict(list(pairs.values()))
+    if not analysis.reported:
+        return NO_NUMBERS
+    return "against reported numbers only" if cell else text.NOT_RUN
 
 
 def _paper_rows(results: Results, analysis: ProtocolAnalysis) -> list[tuple[str, str]]:

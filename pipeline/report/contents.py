@@ -19,6 +19,7 @@ GRADES = {
     "memory": "quoted from memory, not confirmed",
 }
 
+MARKS = "*\N{DAGGER}\N{DOUBLE DAGGER}\N{SECTION SIGN}"  # of notes to rows, in order; then twice
 SWITCHES = ("spatial", "temporal", "staged", "regularised")
 
 
@@ -54,6 +55,8 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     rows: list[dict[str, Any]] = []
     for analysis in analyses:
         for recipe, group in analysis.groups.items():
+            if not analysis.own(recipe):
+                continue
             named = [group[name] for name in ("lstm", "sta") if name in group]
             rows += [_headline_row(analysis, recipe, name) for name in named or [analysis.pictured(recipe)]]
     columns = (
@@ -106,17 +109,28 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
             cell = analysis.find(recipe, str(line["method"]))
             row |= accuracy_fields(analysis.accuracy[cell] if cell else None, prefix)
         rows.append(row)
-    reported = f"Paper, on real {analysis.counterpart} (%)" if results.synthetic else "Reported (%)"
+    marks = _marks(paper)
     columns = (
-        Column("Method", lambda row: f"{row['row']} *" if row["note"] else row["row"], whole=True),
+        Column("Method", lambda row: f"{row['row']} {marks.get(row['note'], '')}".rstrip(), whole=True),
         field("year", "Year"),
-        field("reported", reported, 2),
+        field("reported", reported_title(results, analysis), 2),
         *(c for recipe, prefix in prefixes.items() for c in ours_columns(results, prefix, recipe if several else "")),
         Column("Source of the reported number", _source),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = f"{analysis.name}: methods of the paper's table"
     return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, paper), strong)
+
+
+def reported_title(results: Results, analysis: ProtocolAnalysis) -> str:
+    """The title of a column of the paper's numbers."""
+    return f"Paper, on real {analysis.counterpart} (%)" if results.synthetic else "Reported (%)"
+
+
+def _marks(paper: pd.DataFrame) -> dict[str, str]:
+    """Note -> its mark, in order of first appearance."""
+    notes = [note for note in dict.fromkeys(paper["note"]) if note]
+    return {note: MARKS[i % len(MARKS)] * (1 + i // len(MARKS)) for i, note in enumerate(notes)}
 
 
 def _own_lines(analysis: ProtocolAnalysis, known: set[str]) -> list[dict[Any, Any]]:
@@ -132,7 +146,7 @@ def _source(row: Row) -> str:
 
 
 def _comparison_note(results: Results, paper: pd.DataFrame) -> str:
-    notes = [f"* {note}." for note in sorted(set(paper["note"]) - {""})]
+    notes = [f"{mark} {note}." for note, mark in _marks(paper).items()]
     grades = "; ".join(f"[{grade}] {GRADES[grade]}" for grade in GRADES if grade in set(paper["grade"]))
     if results.synthetic:
         notes.append("Reported numbers are for real recordings and cannot be compared with ours on synthetic data.")
@@ -142,11 +156,13 @@ def _comparison_note(results: Results, paper: pd.DataFrame) -> str:
 
 
 def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
-    """Every method with its switches, and its difference to LSTM and to STA-LSTM of the same recipe."""
+    """Every method but the earlier ones with its switches, and its difference to LSTM and to STA-LSTM of the same recipe."""
     rows: list[dict[str, Any]] = []
     for recipe, group in analysis.groups.items():
+        if not analysis.own(recipe):
+            continue
         planned = {default: group.get(name) for name, default in ROLES.items() if name in MAIN or name in group}
-        others = {name: name for name in analysis.of(recipe) if name not in planned.values()}
+        others = {name: name for name in analysis.own(recipe) if name not in planned.values()}
         rows += [_ablation_row(results, analysis, recipe, method, cell) for method, cell in (planned | others).items()]
     _adjust(rows)
     columns = (

@@ -49,6 +49,16 @@ def recipe_column(analyses: list[ProtocolAnalysis]) -> tuple[Column, ...]:
     return (field("recipe", "Recipe", whole=True),) if several_recipes(analyses) else ()
 
 
+SVM = (
+    " A support vector machine is fitted at once and counts as one epoch; its loss is the squared hinge loss and its training"
+    " accuracy that of its windows of frames."
+)
+
+
+def _is_svm(cell: CellResult) -> bool:
+    return cell.switches.network is not None and cell.switches.network.kind == "window-svm"
+
+
 def training(analyses: list[ProtocolAnalysis]) -> Table:
     """Stability and the ends of the training curves, a row a protocol, recipe and method."""
     rows = []
@@ -76,6 +86,7 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
         "A network is one fold and seed. Diverged: a loss that is not finite. At chance: test accuracy no better than always"
         " naming the commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best"
         " validation is over the epochs of the last phase; test data choose nothing."
+        f"{SVM if any(_is_svm(cell) for a in analyses for cell in a.result.plain.values()) else ''}"
     )
     return Table("stability", "Stability and training", columns, rows, note)
 

@@ -110,10 +110,10 @@ def colour(method: str, methods: list[str]) -> str:
 def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
     """Loss, and training and validation accuracy, by epoch: mean over networks, band from least to greatest.
 
-    Of a recipe's cells those that every report asks for and those without a role; more lines could not be told apart.
+    Of a recipe's own methods those that every report asks for and those without a role; more lines could not be told apart.
     """
-    cells = {n: cell for n, cell in analysis.of(recipe).items() if role(cell.switches) in (*MAIN, None)}
-    cells = cells or analysis.of(recipe)
+    cells = {n: cell for n, cell in analysis.own(recipe).items() if role(cell.switches) in (*MAIN, None)}
+    cells = cells or analysis.own(recipe)
     methods, shown = [cell.method for cell in cells.values()], analysis.result.cells[analysis.pictured(recipe)]
     with style():
         drawn = canvas(7.4, 3.1)

@@ -23,8 +23,8 @@ TAGS = {
 def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     """A row a parameter: value, the value under each recipe in use that changes it, provenance and reason.
 
-    Parameters of data sets and raw formats that this report does not use are left out, and so are the places where raw files
-    were found, which differ from one machine to the next and change nothing.
+    Parameters of data sets, raw formats and methods that this report does not use are left out, and so are the places where raw
+    files were found, which differ from one machine to the next and change nothing.
     """
     recipes = list(dict.fromkeys(recipe for analysis in analyses for recipe in analysis.groups))
     overlays = {recipe: parameters.flatten(results.params.recipes[recipe]) for recipe in recipes}
@@ -54,6 +54,8 @@ def _concerns(key: str, results: Results) -> bool:
     if stage == "normalize" and owner == "variants":
         used = {cell.store for cell in results.params.use.cells.values()}
         return rest.split(".")[1] == results.dataset and rest.split(".")[2] in used
+    if stage == "methods":
+        return owner in {cell.method for cell in results.params.use.cells.values() if cell.dataset == results.dataset}
     if stage == "normalize" and "." in rest:
         return owner in results.stores
     return stage not in ("recipes", "cells", "use", "check")  # `check` changes no number of the report

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.grid import chosen_by_test
 from pipeline.report import answers as questions
-from pipeline.report import attention, contents, details, figures, ledger, phases, search, switches, tables, twins
+from pipeline.report import attention, contents, details, earlier, figures, ledger, phases, search, switches, tables, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import Figure
 from pipeline.report.results import Results
@@ -71,10 +71,10 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     paragraphs = tuple(f"**{answer.key}. {answer.question}** {answer.paragraph}" for answer in found)
     yield Section("The paper beside ours", (contents.headline(results, analyses),))
     yield Section("Answers to the research questions", (*paragraphs, questions.table(found)))
-    yield Section("Methods of the paper's tables", tuple(contents.comparison(results, a) for a in analyses))
+    yield Section("Methods of the paper's tables", tuple(t for a in analyses for t in _comparison(results, a)))
     yield Section("Ablation", tuple(block for a in analyses for block in _ablation(results, a)))
     yield from _switches(results, analyses)
-    curves = [figures.curves(a, recipe) for a in analyses for recipe in a.groups]
+    curves = [figures.curves(a, recipe) for a in analyses for recipe in a.groups if a.own(recipe)]
     yield Section("Training", (*curves, details.training(analyses), phases.WHY, phases.ends(analyses)))
     yield Section("Confusion", (SHOWN, *(figures.confusion_matrix(a) for a in analyses)))
     yield Section("Accuracy by class", tuple(block for a in analyses for block in _classes(a)))
@@ -93,6 +93,12 @@ SWITCHES = (
     "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"
     " have it, and says how much accuracy that brings or costs. These rows stand in no other table and in no answer."
 )
+
+
+def _comparison(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:
+    yield contents.comparison(results, analysis)
+    if table := earlier.table(results, analysis):
+        yield table
 
 
 def _ablation(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:
@@ -156,7 +162,8 @@ INTERVALS = (
 TESTS = (
     "Tests: the exact distribution of the summed difference when the sign of each sequence's difference is a coin toss; with one"
     " seed this is McNemar's exact test. It takes the trained networks as given, so a difference is called established only where"
-    " test and interval agree. The answers quote the p of each planned comparison by itself; the ablation tables adjust it."
+    " test and interval agree. The answers quote the p of each planned comparison by itself; the tables adjust it, and so does"
+    " the answer to RQ4 over the methods that were run again."
 )
 
 

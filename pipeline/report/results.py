@@ -42,6 +42,11 @@ class CellResult:
     beta: pd.DataFrame
     run: dict[str, Any]
 
+    @property
+    def earlier(self) -> bool:
+        """Whether this is a method before the paper's, with a network of its own: no twin of ours, and without attention."""
+        return self.switches.network is not None
+
     @cached_property
     def outcomes(self) -> Outcomes:
         """The predictions as arrays."""

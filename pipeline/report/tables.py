@@ -114,6 +114,9 @@ _LATEX = {
     text.MINUS: "$-$",
     text.MISSING: "--",
     "±": r"$\pm$",
+    "\N{DAGGER}": r"\textdagger{}",
+    "\N{DOUBLE DAGGER}": r"\textdaggerdbl{}",
+    "\N{SECTION SIGN}": r"\S{}",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{RIGHTWARDS ARROW}": r"$\to$",
     "\N{GREEK CAPITAL LETTER DELTA}": r"$\Delta$",
@@ -152,8 +155,9 @@ def to_markdown(table: Table) -> str:
     rows = [[_pipe(column.title) for column in table.columns], rule, *body]
     if not table.rows:
         return f"**{table.caption}**: none. {table.note}".rstrip() + "\n"
+    note = re.sub(r"^\*", r"\\*", table.note)  # a mark, not the bullet of a list
     lines = [f"**{table.caption}**", "", *("| " + " | ".join(row) + " |" for row in rows)]
-    return "\n".join([*lines, *(["", table.note] if table.note else []), ""])
+    return "\n".join([*lines, *(["", note] if table.note else []), ""])
 
 
 def _pipe(value: str) -> str:

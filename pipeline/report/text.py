@@ -7,7 +7,8 @@ import math
 from pipeline.statistics import Accuracy, Difference
 
 MISSING = "\N{EN DASH}"
-NOT_RUN = "not run yet"
+NOT_RUN = "not run"
+UNKNOWN = "cannot be told"
 MINUS = "\N{MINUS SIGN}"
 
 LABELS = {
@@ -15,6 +16,12 @@ LABELS = {
     "sa-lstm": "SA-LSTM",
     "ta-lstm": "TA-LSTM",
     "sta-lstm": "STA-LSTM",
+    "raw-skeleton-yun2012": "SVM on raw skeletons (Yun et al.)",
+    "joint-feature-yun2012": "SVM on joint features (Yun et al.)",
+    "hbrnn": "Hierarchical RNN (Du et al.)",
+    "co-occurrence-rnn": "Co-occurrence LSTM (Zhu et al.)",
+    "deep-lstm": "Deep LSTM, 2 layers (Shahroudy et al.)",
+    "p-lstm": "P-LSTM (Shahroudy et al.)",
 }
 TWINS = {"-noreg": "without regularisers", "-scratch": "without staged training"}
 
@@ -47,7 +54,7 @@ def _plain(value: float, decimals: int) -> float:
 
 
 def accuracy(value: Accuracy | None) -> str:
-    """Mean and spread over seeds, `95.30 ± 0.80 (3 runs)`; `not run yet` for None."""
+    """Mean and spread over seeds, `95.30 ± 0.80 (3 runs)`; `not run` for None."""
     if value is None:
         return NOT_RUN
     runs = f"({value.runs} run{'s' * (value.runs > 1)})"

@@ -1,0 +1,127 @@
+"""Earlier methods that were run again, each paired with STA-LSTM over the same sequences and seeds of its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.report import text
+from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.report.contents import (
+    accuracy_fields,
+    adjust,
+    difference_columns,
+    difference_fields,
+    interval_title,
+    ours_columns,
+    reported_title,
+)
+from pipeline.report.results import Results
+from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import method as method_column
+from pipeline.statistics import Difference, holm
+
+ALL = "yes: better than every method re-run"
+SOME = "better than some of the methods re-run"
+WORSE = "no: worse than a method re-run"
+
+
+def differences(analysis: ProtocolAnalysis, recipe: str) -> dict[str, Difference | None]:
+    """The cell of each earlier method of a recipe -> accuracy of STA-LSTM minus its own.
+
+    None where STA-LSTM was not run under the recipe, or no seed is common.
+    """
+    sta = analysis.groups[recipe].get("sta", "")
+    found = {name: analysis.differences.get((name, sta)) for name in analysis.earlier(recipe)}
+    return {name: difference.reversed() if difference else None for name, difference in found.items()}
+
+
+def adjusted(analysis: ProtocolAnalysis, recipe: str) -> dict[str, Difference | None]:
+    """`differences` with p adjusted by Holm's method over the recipe's earlier methods; empty where STA-LSTM was not run."""
+    if "sta" not in analysis.groups[recipe]:
+        return {}
+    found = differences(analysis, recipe)
+    ps = iter(holm([difference.p for difference in found.values() if difference]))
+    return {name: replace(difference, p=next(ps)) if difference else None for name, difference in found.items()}
+
+
+def verdict(found: Sequence[Difference | None]) -> str:
+    """How STA-LSTM compares with methods that were run again, from its accuracy minus theirs with adjusted p.
+
+    A method that has no seed in common with it is one that it is not established to be better than.
+    """
+    signs = [difference.points if difference and difference.established else 0 for difference in found]
+    if any(points < 0 for points in signs):
+        return WORSE
+    if all(points > 0 for points in signs):
+        return ALL
+    return SOME if any(signs) else text.UNKNOWN
+
+
+def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], place: str) -> str:
+    """Each earlier method of a place with its accuracy, and STA-LSTM minus it, from `adjusted`."""
+    parts = []
+    for name, difference in found.items():
+        who = text.label(analysis.result.cells[name].method)
+        pair = text.difference(difference) if difference else "not known, no seed is common"
+        parts.append(f"{who} has {text.number(analysis.accuracy[name].mean)} %, STA-LSTM minus it {pair}")
+    return f"On {place}, of the methods re-run on the same sequences, {'; '.join(parts)}; p is adjusted by Holm's method."
+
+
+def not_run(results: Results, analysis: ProtocolAnalysis) -> str:
+    """The methods of the paper's table without a cell, those with the same reason together; empty where all were run."""
+    run = {cell.method for cell in analysis.result.plain.values()}
+    paper = results.paper[results.paper["protocol"] == analysis.counterpart]
+    missing: dict[str, list[str]] = {}
+    for row, method, note in paper[["row", "method", "note"]].itertuples(index=False):
+        if method not in run:
+            missing.setdefault(_reason(note), []).append(row)
+    parts = [f"{text.joined(rows)}{f' ({reason})' if reason else ''}" for reason, rows in missing.items()]
+    return f"Not run on {analysis.name}: {'; '.join(parts)}." if parts else ""
+
+
+def _reason(note: str) -> str:
+    """A note without the words that say no more than that the method was not run."""
+    parts = [part.strip().removeprefix("not re-run").removeprefix(":").strip() for part in note.split(";")]
+    return "; ".join(part for part in parts if part)
+
+
+def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
+    """A row a recipe and earlier method: reported, ours, STA-LSTM minus it; None where none was run."""
+    rows: list[dict[str, Any]] = []
+    for recipe in analysis.groups:
+        family = [_row(results, analysis, name, found) for name, found in differences(analysis, recipe).items()]
+        adjust(family, "sta_")
+        rows += family
+    if not rows:
+        return None
+    columns = (
+        *([field("recipe", "Recipe", whole=True)] if len(analysis.groups) > 1 else []),
+        method_column(),
+        field("reported", reported_title(results, analysis), 2),
+        ours_columns(results)[0],
+        Column(f"Ours {text.MINUS} reported", lambda row: text.signed(row["gap"]), numeric=True),
+        *difference_columns("sta_", f"STA-LSTM {text.MINUS} it"),
+    )
+    title = f"{analysis.name}: earlier methods that were run again"
+    return Table(f"earlier-{analysis.name}", title, columns, rows, _note(results))
+
+
+def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Difference | None) -> dict[str, Any]:
+    """The reported number stands for synthetic data too, as in the comparison, but nothing is subtracted from it."""
+    cell, accuracy = analysis.result.cells[name], analysis.accuracy[name]
+    paper = results.paper[(results.paper["protocol"] == analysis.counterpart) & (results.paper["method"] == cell.method)]
+    reported = None if paper.empty else float(paper["reported"].iloc[0])
+    gap = None if reported is None or analysis.reported is None else accuracy.mean - reported
+    row: dict[str, Any] = {"recipe": cell.recipe, "method": cell.method, "reported": reported}
+    return row | accuracy_fields(accuracy) | {"gap": gap} | difference_fields(found, "sta_")
+
+
+def _note(results: Results) -> str:
+    return (
+        "Our own re-implementations on the same skeletons; networks are trained under the recipe of STA-LSTM, which was made for"
+        f" it. STA-LSTM {text.MINUS} it: in points, with the {interval_title(results)}, paired by sequence and seed over the"
+        " seeds that both have, so that it need not be the difference of the two means; positive where STA-LSTM is better. p:"
+        " exact sign-flip test by sequence, adjusted by Holm's method over the rows of a recipe. Dash: not known."
+    )
