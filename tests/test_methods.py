@@ -1,4 +1,4 @@
-"""Method names and the networks that they stand for."""
+"""Method names, the phases of their training, and the networks that they stand for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,47 @@ from pipeline import params as parameters
 from pipeline.datasets import sbu
 from pipeline.datasets.ntu import NTU
 from pipeline.model import MainLSTM
-from pipeline.sections import Params
+from pipeline.sections import Method, Params
 from pipeline.skeletons import Meta
 
 Make = Callable[..., Params]
+STA = Method(spatial=True, temporal=True, staged=True, regularised=True)
 EARLIER = [name for name, method in parameters.load().methods.items() if method.network is not None]
+
+
+def test_phases_are_algorithm_1(small_params: Make) -> None:
+    params = small_params()
+    phases = methods.pretrain_phases(STA, params) + methods.finetune_phases(STA, params)
+    found = [(p.name, p.layers, "+".join(sorted(p.uses)), "+".join(sorted(p.trains)), p.fresh_main) for p in phases]
+    assert found == [
+        ("temporal-1-layer", 1, "main+temporal", "main+temporal", True),
+        ("temporal-main", 3, "main+temporal", "main", True),
+        ("temporal-tune", 3, "main+temporal", "main+temporal", False),
+        ("spatial-1-layer", 1, "main+spatial", "main+spatial", True),
+        ("spatial-main", 3, "main+spatial", "main", True),
+        ("spatial-tune", 3, "main+spatial", "main+spatial", False),
+        ("main", 3, "main+spatial+temporal", "main", True),
+        ("joint", 3, "main+spatial+temporal", "main+spatial+temporal", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spatial", "temporal", "staged", "expected"),
+    [
+        (False, False, True, ["main", "joint"]),
+        (True, False, True, ["spatial-1-layer", "main", "joint"]),
+        (False, True, True, ["temporal-1-layer", "main", "joint"]),
+        (True, True, False, ["main", "joint"]),
+    ],
+)
+def test_phases_of_the_other_methods(
+    small_params: Make, spatial: bool, temporal: bool, staged: bool, expected: list[str]
+) -> None:
+    method, params = Method(spatial=spatial, temporal=temporal, staged=staged, regularised=True), small_params()
+    pretrain, finetune = methods.pretrain_phases(method, params), methods.finetune_phases(method, params)
+    assert [p.name for p in pretrain + finetune] == expected
+    if not staged:
+        assert all(p.trains == p.uses for p in finetune)
 
 
 @pytest.mark.parametrize("meta", [sbu.META, NTU.META], ids=["sbu", "ntu"])

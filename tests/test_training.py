@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import methods
 from pipeline.sections import Method, Params
 from pipeline.skeletons import Store
 from pipeline.training import files, joint
@@ -101,41 +100,6 @@ def test_bucketing_pads_less_than_shuffling(small_store: tuple[Path, Path]) -> N
         return sum(int((~batch.mask).sum()) for batch in clips.shuffled(6, pool, np.random.default_rng(1)))
 
     assert padding(4) == 0 < padding(1)  # six clips of each of four lengths
-
-
-def test_phases_are_algorithm_1(small_params: Make) -> None:
-    params = small_params()
-    phases = methods.pretrain_phases(STA, params) + methods.finetune_phases(STA, params)
-    found = [(p.name, p.layers, "+".join(sorted(p.uses)), "+".join(sorted(p.trains)), p.fresh_main) for p in phases]
-    assert found == [
-        ("temporal-1-layer", 1, "main+temporal", "main+temporal", True),
-        ("temporal-main", 3, "main+temporal", "main", True),
-        ("temporal-tune", 3, "main+temporal", "main+temporal", False),
-        ("spatial-1-layer", 1, "main+spatial", "main+spatial", True),
-        ("spatial-main", 3, "main+spatial", "main", True),
-        ("spatial-tune", 3, "main+spatial", "main+spatial", False),
-        ("main", 3, "main+spatial+temporal", "main", True),
-        ("joint", 3, "main+spatial+temporal", "main+spatial+temporal", False),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("spatial", "temporal", "staged", "expected"),
-    [
-        (False, False, True, ["main", "joint"]),
-        (True, False, True, ["spatial-1-layer", "main", "joint"]),
-        (False, True, True, ["temporal-1-layer", "main", "joint"]),
-        (True, True, False, ["main", "joint"]),
-    ],
-)
-def test_phases_of_the_other_methods(
-    small_params: Make, spatial: bool, temporal: bool, staged: bool, expected: list[str]
-) -> None:
-    method, params = Method(spatial=spatial, temporal=temporal, staged=staged, regularised=True), small_params()
-    pretrain, finetune = methods.pretrain_phases(method, params), methods.finetune_phases(method, params)
-    assert [p.name for p in pretrain + finetune] == expected
-    if not staged:
-        assert all(p.trains == p.uses for p in finetune)
 
 
 def test_frozen_parts_stay_and_trained_parts_move(make_job: Callable[..., Job]) -> None:
