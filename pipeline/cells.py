@@ -90,16 +90,15 @@ def identity(cell: Cell, stage: str) -> dict[str, Any]:
     """What the outcome of a stage follows from: parameters and data; `fingerprint` adds the code and names it all."""
     sections = ["model", "objective", "training", "augment", "pretrain"] + (["finetune"] if stage == "finetune" else [])
     document = cell.params.model_dump()
-    flat = pd.json_normalize({key: document[key] for key in sections}).iloc[0].to_dict()
-    method = cell.params.methods[cell.method].model_dump(exclude_none=True)
-    flat |= dict(parameters.flatten(method, "methods.").items())
+    flat = parameters.flatten({key: document[key] for key in sections})
+    flat |= parameters.flatten(cell.params.methods[cell.method].model_dump(exclude_none=True), "methods.")
     store = json.loads((cell.store / "meta.json").read_text())
     return {
         "dataset": cell.dataset,
         "protocol": cell.protocol,
         "method": cell.method,
         "recipe": cell.recipe,
-        "params": {key: value.item() if hasattr(value, "item") else value for key, value in sorted(flat.items())},
+        "params": dict(sorted(flat.items())),
         "data": {"store_sha256": store["sha256"], "split_sha256": runs.sha256(cell.split)},
     }
 

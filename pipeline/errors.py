@@ -79,7 +79,7 @@ class AccuracyFell(PipelineError):
 
 
 class TrainingFailed(PipelineError):
-    """A run failed or diverged (loss not finite); the message names the run and the phase."""
+    """A run failed, diverged (loss not finite) or did not converge; the message names the run."""
 
 
 class SchedulerUnavailable(PipelineError):

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from pipeline.errors import TrainingFailed
 from pipeline.model import STALSTM, Config, WindowSVM
 from pipeline.sections import Method, Params
 from pipeline.stages import evaluate, finetune, pretrain
-from pipeline.training import svm
+from pipeline.training import distributed, svm
 from pipeline.training.files import clips_of
 from pipeline.training.job import Job
 from pipeline.training.joint import restore
@@ -85,8 +85,15 @@ def test_two_classes_of_three() -> None:
 def test_a_machine_that_does_not_converge_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sklearn.svm.LinearSVC", lambda **settings: LinearSVC(max_iter=1, tol=1e-12, **settings))
     rng = np.random.default_rng(0)
-    with pytest.raises(ConvergenceWarning):
-        svm.fit(rng.normal(size=(40, 5)).astype(np.float32), rng.integers(0, 3, 40), 1e6)
+    with pytest.raises(TrainingFailed, match=r"fold 2, seed 3: expected .* within 1 iterations; lower .* \(now 1e\+06\)"):
+        svm.fit(rng.normal(size=(40, 5)).astype(np.float32), rng.integers(0, 3, 40), 1e6, "fold 2, seed 3")
+
+
+def test_of_several_processes_the_first_fits(job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "place", lambda: distributed.Place(1, 2))
+    assert svm.train(job("raw")) == [] and not job("raw").target.exists()
+    monkeypatch.setattr(distributed, "place", lambda: distributed.Place(0, 2))
+    assert len(svm.train(job("raw"))) == 1 and (job("raw").target / "model.pt").exists()
 
 
 def test_through_the_stages(small_project: Path) -> None:

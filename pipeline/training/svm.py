@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline import methods
+from pipeline.errors import TrainingFailed
 from pipeline.model import STALSTM, WindowSVM
 from pipeline.sections import Method, WindowSvm
 from pipeline.training import distributed
@@ -34,21 +35,27 @@ def fits(method: Method) -> bool:
 
 
 def train(job: Job) -> list[Row]:
-    """Fit the job's machine on the windows of its training clips, write `model.pt`, return the history's one row."""
+    """Fit the job's machine on the windows of its training clips, write `model.pt`, return the history's one row.
+
+    Of several processes the first does all of it. Raises `TrainingFailed` where liblinear gives up.
+    """
+    if not distributed.leads():
+        return []
     torch.set_num_threads(1)
     clips = clips_of(job, "train")
     phase = methods.finetune_phases(job.method, job.params)[-1]
     model = methods.build(phase, job.method, job.params, clips.store.meta)
     x, y = windows(model, clips)
     mean, deviation = moments(x)
-    machine = fit((x - mean) / deviation, y, cast(WindowSvm, job.method.network).cost)
+    machine = fit(
+        (x - mean) / deviation, y, cast(WindowSvm, job.method.network).cost, f"{job.stage}, fold {job.fold}, seed {job.seed}"
+    )
     carry_over(machine, mean, deviation, cast(WindowSVM, model.main))
     row: Row = dict.fromkeys(COLUMNS)
     row |= {"fold": job.fold, "seed": job.seed, "stage": job.stage, "phase": phase.name, "epoch": 1}
     row |= {"step": job.steps_before + 1, **scores(machine, (x - mean) / deviation, y)}
     write_live(job, [row])
-    if distributed.leads():
-        write_weights(model.state_dict(), job)
+    write_weights(model.state_dict(), job)
     return [row]
 
 
@@ -68,13 +75,21 @@ def moments(x: Floats) -> tuple[Floats, Floats]:
     return mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
 
-def fit(x: Floats, y: Labels, cost: float) -> LinearSVC:
-    """One machine a class against the others, squared hinge loss; raises `ConvergenceWarning` where liblinear gives up."""
-    from sklearn.svm import LinearSVC  # noqa: PLC0415 (slow to import, and needed here alone)
+def fit(x: Floats, y: Labels, cost: float, run: str) -> LinearSVC:
+    """One machine a class against the others, squared hinge loss; `TrainingFailed`, naming the run, where liblinear gives up."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 (slow to import, and needed here alone)
+    from sklearn.svm import LinearSVC  # noqa: PLC0415
 
+    machine = LinearSVC(C=cost, dual=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # one that did not converge is no result
-        return LinearSVC(C=cost, dual=False).fit(x, y)
+        warnings.simplefilter("error", ConvergenceWarning)  # one that did not converge is no result
+        try:
+            return machine.fit(x, y)
+        except ConvergenceWarning:
+            raise TrainingFailed(
+                f"{run}: expected liblinear to converge within {machine.max_iter} iterations;"
+                f" lower the method's network.cost in params.yaml (now {cost:g})"
+            ) from None
 
 
 def scores(machine: LinearSVC, x: Floats, y: Labels) -> dict[str, float]:
