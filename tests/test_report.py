@@ -151,6 +151,7 @@ def test_answers_say_yes_no_and_which_methods_are_missing(tmp_path: Path, monkey
     assert "Yes (sbu). On sbu, STA-LSTM has 100.00 % and LSTM 50.00 %: +50.00 points" in paragraph("RQ1")
     second = paragraph("RQ2")
     assert "Yes (sbu)." in second and "against SA-LSTM +30.00 points" in second and "temporal attention alone +30.00" in second
+    assert "about 5.1 (spatial, below the interval) and 6.4 (temporal, below the interval)" in second
     third = paragraph("RQ3")
     assert "cannot be told (the stages of training, sbu)" in third and "not run (the regularisers, sbu)" in third
     assert "the stages of training bring +0.00 points" in third and "the interval includes 0" in third
@@ -161,8 +162,10 @@ def test_answers_say_yes_no_and_which_methods_are_missing(tmp_path: Path, monkey
     report.main("toy")
     assert "Cannot be told (sbu)." in paragraph("RQ2")
     big.cell("sta-lstm", lambda _n, place, _s: place % 10 == 0)
+    big.cell("ta-lstm", lambda _n, place, _s: place % 10 > 4)  # as LSTM
     report.main("toy")
     assert "No (sbu)." in paragraph("RQ1") and "No (sbu)." in paragraph("RQ2")
+    assert "6.4 (temporal, above the interval)" in paragraph("RQ2")
 
 
 def test_two_recipes_are_told_apart(project: Project) -> None:

@@ -130,7 +130,7 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
     groups = _groups(protocol)
     real = protocol.name.removeprefix(f"{results.dataset}-")  # of the demo's protocols
     counterpart = real if real in set(results.paper["protocol"]) else protocol.name
-    rows = results.paper[results.paper["protocol"] == counterpart]
+    rows = results.paper_of(counterpart)
     return ProtocolAnalysis(
         protocol,
         {name: summarise(cell.outcomes, rule) for name, cell in cells.items()},

@@ -99,7 +99,7 @@ def several_recipes(analyses: list[ProtocolAnalysis]) -> bool:
 
 def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
     """A row for every method of the paper's table, then our methods that it does not have; ours under each recipe."""
-    paper = results.paper[results.paper["protocol"] == analysis.counterpart]
+    paper = results.paper_of(analysis.counterpart)
     several = len(analysis.groups) > 1
     prefixes = {recipe: f"{recipe} " if several else "" for recipe in analysis.groups}
     rows: list[dict[str, Any]] = []

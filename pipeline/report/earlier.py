@@ -72,7 +72,7 @@ def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], pl
 def not_run(results: Results, analysis: ProtocolAnalysis) -> str:
     """The methods of the paper's table without a cell, those with the same reason together; empty where all were run."""
     run = {cell.method for cell in analysis.result.plain.values()}
-    paper = results.paper[results.paper["protocol"] == analysis.counterpart]
+    paper = results.paper_of(analysis.counterpart)
     missing: dict[str, list[str]] = {}
     for row, method, note in paper[["row", "method", "note"]].itertuples(index=False):
         if method not in run:
@@ -111,8 +111,9 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
 def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Difference | None) -> dict[str, Any]:
     """The reported number stands for synthetic data too, as in the comparison, but nothing is subtracted from it."""
     cell, accuracy = analysis.result.cells[name], analysis.accuracy[name]
-    paper = results.paper[(results.paper["protocol"] == analysis.counterpart) & (results.paper["method"] == cell.method)]
-    reported = None if paper.empty else float(paper["reported"].iloc[0])
+    paper = results.paper_of(analysis.counterpart)
+    known = paper.loc[paper["method"] == cell.method, "reported"]
+    reported = None if known.empty else float(known.iloc[0])
     gap = None if reported is None or analysis.reported is None else accuracy.mean - reported
     row: dict[str, Any] = {"recipe": cell.recipe, "method": cell.method, "reported": reported}
     return row | accuracy_fields(accuracy) | {"gap": gap} | difference_fields(found, "sta_")

@@ -105,6 +105,10 @@ class Results:
     stores: dict[str, StoreResult]
     paper: pd.DataFrame
 
+    def paper_of(self, protocol: str) -> pd.DataFrame:
+        """The rows of the paper's table for one of its protocols; none where it has no such table."""
+        return self.paper[self.paper["protocol"] == protocol]
+
 
 def load(dataset: str, params: Params) -> Results:
     """Read the results of all cells in use of a data set, from the current folder.
