@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 # For the processes that train: a step frees and asks again for the same tensors; glibc keeps that memory instead of giving it
 # back to the system every time, which changes no number and makes a step faster (benchmarks/train_step.py).
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 26)}
+TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
 
@@ -50,13 +53,40 @@ def _run(stage: str, target: str) -> None:
     from pipeline.training import distributed  # noqa: PLC0415
 
     work = importlib.import_module(f"pipeline.stages.{stage}").main
-    if stage not in ("pretrain", "finetune") or not distributed.leads():
-        work(target)
-        return
-    from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)
+    with _ends_by_sigterm(f"{stage} {target}"):
+        if stage not in ("pretrain", "finetune") or not distributed.leads():
+            work(target)
+            return
+        from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)
 
-    with tracking.Live(Path.cwd()):
-        work(target)
+        with tracking.Live(Path.cwd()):
+            work(target)
+
+
+@contextmanager
+def _ends_by_sigterm(title: str) -> Iterator[None]:
+    """SIGTERM (of a batch system, a container, a service) ends all that a stage has started, and the stage as a failure does.
+
+    Ctrl-C needs no such thing: a terminal sends it to every process.
+    """
+    before = signal.signal(signal.SIGTERM, _end_all)
+    try:
+        yield
+    except SystemExit as end:
+        if end.code == TERMINATED:
+            click.echo(f"error: {title}: ended by SIGTERM; run it again to go on", err=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_all(*_: Any) -> None:
+    import psutil  # noqa: PLC0415
+
+    for process in psutil.Process().children(recursive=True):  # a pool would wait for what its workers are doing
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    sys.exit(TERMINATED)
 
 
 def _scheduler(command: F) -> F:

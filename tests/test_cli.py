@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from pipeline import cli, errors
 from tests.conftest import ROOT
+from tests.dask_cluster import until
 
 STAGES = ("download", "normalize", "split", "pretrain", "finetune", "evaluate", "report")
 
@@ -114,3 +118,22 @@ def test_other_failures_keep_their_stack_trace(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(cli, "_run", fail)
     assert isinstance(CliRunner().invoke(cli.main, ["split", "demo"]).exception, ZeroDivisionError)
+
+
+def test_sigterm_ends_a_training_with_its_processes(small_project: Path) -> None:
+    document = yaml.safe_load(Path("params.yaml").read_text())
+    document["pretrain"] |= {"main": 100_000}  # the attention phases end with a checkpoint
+    Path("params.yaml").write_text(yaml.safe_dump(document))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_TRACK": "off"}
+    command = [sys.executable, "-m", "pipeline", "pretrain", "p-sta-lstm"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as stage:
+        until(lambda: any(Path(".work/checkpoints").rglob("*.pt")), "a checkpoint")
+        started = psutil.Process(stage.pid).children(recursive=True)
+        stage.send_signal(signal.SIGTERM)
+        _, told = stage.communicate(timeout=60)
+    assert stage.returncode == 128 + signal.SIGTERM
+    assert told.splitlines()[-1] == "error: pretrain p-sta-lstm: ended by SIGTERM; run it again to go on"
+    assert started
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    assert not Path("data/runs/demo/p-sta-lstm").exists()
+    assert any(Path(".work/checkpoints").rglob("*.pt")), "what it had done is kept"
