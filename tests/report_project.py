@@ -183,7 +183,7 @@ class Project:
         for head, new in (
             ("cells:", ["  toy: &toy", *lines]),
             ("seeds:", [f"  toy: [{', '.join(map(str, self.seeds))}]", f"  toy-few: [{self.seeds[0]}]"]),
-            ("recipes:", [f"  {line}" for line in self.recipes]),
+            ("recipes:\n  paper: {}", [f"  {line}" for line in self.recipes]),
         ):
             text = text.replace(f"\n{head}\n", "\n".join(["", head, *new, ""]), 1)
         lines = [

@@ -296,6 +296,18 @@ def test_stability_table_counts_failed_networks(project: Project) -> None:
     assert float(rows.loc["ta-lstm", "best_validation_accuracy"]) == 75.0
 
 
+def test_rows_are_in_the_order_of_recipes_and_methods_not_of_cells(project: Project) -> None:
+    project.recipes = []
+    project.cell("lstm", lstm_is_right, recipe="tuned")
+    project.cell("lstm-noreg", lstm_is_right)
+    project.cell("hbrnn", lstm_is_right)
+    project.cell("ta-lstm", sta_is_right)
+    report.main("toy")
+    rows = table("stability")[["recipe", "method"]].to_numpy().tolist()
+    paper = ["lstm", "ta-lstm", "sta-lstm", "lstm-noreg", "hbrnn"]
+    assert rows == [*(["paper", method] for method in paper), ["tuned", "lstm"]]
+
+
 def test_data_tables_show_samples_repairs_and_files_set_aside(project: Project) -> None:
     (project.root / "data/skeletons/toy/sbu/set_aside.csv").write_text("file,line,reason\na.txt,7,cut short\n")
     report.main("toy")

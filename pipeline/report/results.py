@@ -17,7 +17,7 @@ import pandas as pd
 from pipeline import datasets
 from pipeline.errors import ParamsError, ResultsMissing
 from pipeline.params import raw_format
-from pipeline.sections import Method, Params
+from pipeline.sections import Cell, Method, Params
 from pipeline.skeletons import Meta
 from pipeline.statistics import Outcomes, outcomes
 
@@ -74,7 +74,7 @@ class StoreResult:
 
 @dataclass(frozen=True)
 class ProtocolResult:
-    """A protocol: its split, its plain store, and all its cells by name, in the order of `params.yaml`."""
+    """A protocol: its split, its plain store, and all its cells by name, recipes and methods in the order of `params.yaml`."""
 
     name: str
     store: StoreResult
@@ -116,7 +116,7 @@ def load(dataset: str, params: Params) -> Results:
     Raises `ParamsError` where no cell of that data set is in use, `ResultsMissing` where a file is not there or predictions do
     not cover exactly the test samples of the split, once for each seed.
     """
-    cells = {name: cell for name, cell in params.use.cells.items() if cell.dataset == dataset}
+    cells = _used(dataset, params)
     if not cells:
         raise ParamsError(f"params.yaml: use.cells has no cell of data set {dataset!r}; run `python -m pipeline use {dataset}`")
     module = datasets.load(dataset)
@@ -133,6 +133,18 @@ def load(dataset: str, params: Params) -> Results:
     paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
     synthetic = datasets.synthetic(dataset, DATA / "skeletons" / dataset)
     return Results(dataset, synthetic, module.LICENCE, notes, params, protocols, stores, paper)
+
+
+def _used(dataset: str, params: Params) -> dict[str, Cell]:
+    """The cells in use of a data set: protocols as used, recipes and methods as `params.yaml` lists them."""
+    cells = {name: cell for name, cell in params.use.cells.items() if cell.dataset == dataset}
+    protocols = list(dict.fromkeys(cell.protocol for cell in cells.values()))
+    recipes, methods = list(params.recipes), list(params.methods)
+
+    def place(cell: Cell) -> tuple[int, ...]:
+        return protocols.index(cell.protocol), recipes.index(cell.recipe), methods.index(cell.method)
+
+    return dict(sorted(cells.items(), key=lambda item: place(item[1])))
 
 
 def _table(path: Path, target: str) -> pd.DataFrame:
