@@ -23,9 +23,9 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 # For the processes that train: a step frees and asks again for the same tensors; glibc keeps that memory instead of giving it
 # back to the system every time, which changes no number and makes a step faster (benchmarks/train_step.py).
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 26)}
-TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
+TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
 
 
 class Group(click.Group):
