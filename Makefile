@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt
 
 repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu sbu-switches ntu"; default: as params.yaml says) and say where the reports are
 	$(if $(DATASETS),@python -m pipeline use $(DATASETS))
+	@python -m pipeline mend
 	dvc repro
 	@python -m pipeline track || true
 	@python -m pipeline where

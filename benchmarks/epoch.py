@@ -13,6 +13,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,13 +22,14 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.train_step import bare, keep_memory
-from pipeline.datasets.ntu import ACTIONS, FACTS, LISTED, NTU
-from pipeline.model import STALSTM, Config, Penalties
-from pipeline.params import load
-from pipeline.sections import Training
-from pipeline.skeletons import Sample, Store, Writer
-from pipeline.training.batches import Batch, Clips
-from pipeline.training.loop import Rate, Trainer
+from pipeline.config.params import load
+from pipeline.config.resolve import plain
+from pipeline.core.model import STALSTM, Config, Penalties
+from pipeline.core.settings import Training
+from pipeline.core.skeletons import Sample, Store, Writer
+from pipeline.core.training.batches import Batch, Clips
+from pipeline.core.training.loop import Rate, Trainer
+from pipeline.datasets.ntu.dataset import ACTIONS, FACTS, LISTED, NTU
 
 CS_TRAIN, LONGEST, MEAN = NTU.counts[FACTS.samples - LISTED, "cs"][0], 300, 84
 GATES, CHANNELS = 50, 3
@@ -110,7 +112,8 @@ def main(clips: int, size: int, pool: int, precision: str) -> None:
     """Print CPU time for an epoch of the cross-subject protocol, one thread."""
     keep_memory("benchmarks.epoch")
     torch.set_num_threads(1)
-    training = load().training.model_copy(update={"precision": precision, "batch": size})
+    own = plain(load().params, "sta-lstm")[1].training
+    training = replace(own, precision="bfloat16" if precision == "bfloat16" else "float32", batch=size)
     each, lengths = measure(clips, size, pool, trainer_of(training)), lengths_of(CS_TRAIN)
     click.echo(f"padding: {padding(lengths, size, pool):.1%} of the frames; to {LONGEST}: {1 - lengths.mean() / LONGEST:.1%}")
     for name, cost in each.items():

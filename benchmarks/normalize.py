@@ -33,8 +33,7 @@ import psutil
 from scipy.optimize import nnls
 
 from benchmarks import ntu_archive
-from pipeline import params
-from pipeline.datasets import ntu
+from pipeline.datasets.ntu import dataset as ntu
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("download", "normalize", "split")
@@ -132,7 +131,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores; load of the machine before: {os.getloadavg()[0]:.1f} (wall times need a quiet one)")
     archives = []
     with tempfile.TemporaryDirectory() as small:
-        recipe = ntu_archive.Recipe(params.load().download.demo, ntu_archive.SHORT)
+        recipe = ntu_archive.Recipe(ntu_archive.demo_section(), ntu_archive.SHORT)
         ntu_archive.write(Path(small, "small.zip"), ntu_archive.part(128, 20), recipe)
         for source in [Path(small, "small.zip"), *options.sources]:
             with tempfile.TemporaryDirectory() as folder:

@@ -26,10 +26,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import params
-from pipeline.datasets import demo, demo_files, ntu, ntu_archive, ntu_clips
-from pipeline.datasets import demo_motion as motion
-from pipeline.sections import DemoDownload
+from pipeline.config import params
+from pipeline.datasets.demo import dataset as demo
+from pipeline.datasets.demo import files as demo_files
+from pipeline.datasets.demo import motion
+from pipeline.datasets.demo.settings import DemoDownload
+from pipeline.datasets.ntu import archive as ntu_archive
+from pipeline.datasets.ntu import clips as ntu_clips
+from pipeline.datasets.ntu import dataset as ntu
 from tests.skeleton_text import all_names
 
 SHORT = 8  # frames of a clip with --all
@@ -143,6 +147,13 @@ def described(names: Sequence[str], recipe: Recipe) -> str:
     return f"{len(names):,} synthetic clips, {lengths}; {counts}"
 
 
+def demo_section() -> DemoDownload:
+    """The demo's section of `params.yaml`."""
+    found = params.load().params.download.demo
+    assert found is not None
+    return found
+
+
 def main() -> None:
     """Write an archive and say what is in it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -155,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     frames = options.frames if options.frames is not None else SHORT * options.all
-    recipe = Recipe(params.load().download.demo.model_copy(update={"seed": options.seed}), frames)
+    recipe = Recipe(demo_section().model_copy(update={"seed": options.seed}), frames)
     names = sorted(all_names()) if options.all else part(options.clips, options.classes)
     size = write(options.target, names, recipe)
     print(f"{options.target}: {described(names, recipe)}; {size / 1e6:,.0f} MB of text")

@@ -21,15 +21,17 @@ import torch
 
 from benchmarks.epoch import CS_TRAIN, lengths_of, store_of
 from benchmarks.train_step import keep_memory
-from pipeline import methods
-from pipeline.datasets.ntu import FACTS, LISTED, NTU
-from pipeline.methods import Phase
-from pipeline.params import FILE, build, overlay, read
-from pipeline.sections import Method, Params
-from pipeline.skeletons import Store
-from pipeline.training.augment import augment
-from pipeline.training.batches import Clips
-from pipeline.training.loop import Rate, Trainer
+from pipeline.config.params import FILE, build, overlay, read
+from pipeline.config.resolve import plain
+from pipeline.config.sections import Params
+from pipeline.core.settings import Method, Settings
+from pipeline.core.skeletons import Store
+from pipeline.core.training import phases as methods
+from pipeline.core.training.augment import augment
+from pipeline.core.training.batches import Clips
+from pipeline.core.training.loop import Rate, Trainer
+from pipeline.core.training.phases import Phase
+from pipeline.datasets.ntu.dataset import FACTS, LISTED, NTU
 
 CV_TRAIN = NTU.counts[FACTS.samples - LISTED, "cv"][0]
 METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
@@ -39,10 +41,10 @@ def params_of(recipe: str, precision: str) -> Params:
     """`params.yaml` with a recipe laid over it, for a precision."""
     document = read()
     changed = overlay(document, document["recipes"][recipe], f"recipes.{recipe}")
-    return build(overlay(changed, {"training": {"precision": precision}}, "precision"), str(FILE))
+    return build(overlay(changed, {"training": {"precision": precision}}, "precision"), str(FILE)).params
 
 
-def cost(phase: Phase, method: Method, params: Params, store: Store, batches: int) -> float:
+def cost(phase: Phase, method: Method, params: Settings, store: Store, batches: int) -> float:
     """CPU seconds a clip in a phase of training."""
     t = params.training
     clips = Clips(store, np.arange(len(store)), t.frames, params.model.velocity)
@@ -61,9 +63,9 @@ def cost(phase: Phase, method: Method, params: Params, store: Store, batches: in
 
 def hours(method: str, params: Params, store: Store, batches: int) -> float:
     """CPU hours of one run on the cross-subject protocol."""
-    settings = params.methods[method]
-    phases = [*methods.pretrain_phases(settings, params), *methods.finetune_phases(settings, params)]
-    each = [(phase, cost(phase, settings, params, store, batches)) for phase in phases if phase.length]
+    switches, settings = plain(params, method)
+    phases = [*methods.pretrain_phases(switches, settings), *methods.finetune_phases(switches, settings)]
+    each = [(phase, cost(phase, switches, settings, store, batches)) for phase in phases if phase.length]
     return sum(phase.length * seconds for phase, seconds in each) * CS_TRAIN / 3600
 
 

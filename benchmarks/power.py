@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.regression import Pair, spread, tests
-from pipeline.statistics import Outcomes
+from pipeline.results.regression import Pair, spread, tests
+from pipeline.results.statistics import Outcomes
 
 Floats = npt.NDArray[np.float64]
 CHECKS = 400

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets import ntu_reader
+from pipeline.datasets.ntu import reader as ntu_reader
 
 TRACK = 72057594037931101
 NTU60_FILES = 56_880

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.cli import MEMORY
-from pipeline.model import STALSTM, Config, MainLSTM, Output, Penalties, objective
-from pipeline.params import load
-from pipeline.training.batches import Batch
-from pipeline.training.loop import Rate, Trainer
+from pipeline.config.params import load
+from pipeline.config.resolve import plain
+from pipeline.core.model import STALSTM, Config, MainLSTM, Output, Penalties, objective
+from pipeline.core.training.batches import Batch
+from pipeline.core.training.loop import Rate, Trainer
 
 CONFIG = Config(joints=15, bodies=2, classes=8)
 INPUTS, HIDDEN = 90, 100
@@ -84,7 +85,7 @@ def bare(frames: int, batch: int, inputs: int = INPUTS) -> Callable[[], None]:
 
 def ours(frames: int, batch: int, loop: bool) -> Callable[[], object]:
     """A training step as the pipeline does it: forward, objective with all penalties, backward, clipping, Adam."""
-    training, model = load().training, STALSTM(CONFIG)
+    training, model = plain(load().params, "sta-lstm")[1].training, STALSTM(CONFIG)
     penalties = Penalties(0.001, 0.0001, 0.00001)
     trainer = Trainer(model.train(), training, penalties, torch.device("cpu"), Rate(training, 10**6))
     data = Batch(torch.randn(frames, batch, 30, 3), torch.ones(frames, batch, dtype=torch.bool), torch.randint(8, (batch,)))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,20 +48,47 @@ def main() -> None:
 
     `dvc repro` runs these stages in order; each can also be run alone.
     """
+    _to_the_project(Path.cwd())
+
+
+def _to_the_project(here: Path) -> None:
+    """From a folder inside a project to the project's own, as git and DVC do."""
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").exists() and (folder / "dvc.yaml").exists():
+            os.chdir(folder)
+            return
+
+
+TRAIN = ("pretrain", "finetune")
 
 
 def _run(stage: str, target: str) -> None:
-    from pipeline.training import distributed  # noqa: PLC0415
-
     work = importlib.import_module(f"pipeline.stages.{stage}").main
-    with _ends_by_sigterm(f"{stage} {target}"):
-        if stage not in ("pretrain", "finetune") or not distributed.leads():
+    with _ends_by_sigterm(f"{stage} {target}".rstrip()):
+        if stage != "resolve":
+            _up_to_date()
+        if stage not in (*TRAIN, "evaluate"):
             work(target)
             return
         from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)
+        from pipeline.core.training.ranks import is_main  # noqa: PLC0415
+        from pipeline.running.runs import of_stage  # noqa: PLC0415 (nor must one in how runs are handed out)
 
-        with tracking.Live(Path.cwd()):
-            work(target)
+        with tracking.Live(Path.cwd()) if stage in TRAIN and is_main() else nullcontext():
+            work(target, of_stage)
+
+
+def _up_to_date() -> None:
+    """Resolve `params.yaml` again where it changed since; under DVC that is a stage of its own, which has run."""
+    made = Path("data/params/params.yaml.sha256")
+    own = hashlib.sha256(Path("params.yaml").read_bytes()).hexdigest() if Path("params.yaml").exists() else ""
+    if "DVC_ROOT" in os.environ or (made.exists() and made.read_text().strip() == own):
+        return
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # one of several processes: they would all write at once
+        raise PipelineError("params.yaml changed: run `python -m pipeline resolve` first, then torchrun again")
+    from pipeline.stages import resolve  # noqa: PLC0415
+
+    resolve.main()
 
 
 @contextmanager
@@ -98,6 +126,15 @@ def _scheduler(command: F) -> F:
 
     text = "Let the workers of this Dask scheduler do it (or PIPELINE_SCHEDULER; docs/clusters.md)."
     return click.option("--scheduler", metavar="tcp://HOST:PORT", help=text, callback=choose, expose_value=False)(command)
+
+
+@main.command()
+def resolve() -> None:
+    """Write what each stage reads of params.yaml into data/params, and say what reads otherwise than before."""
+    from pipeline.commands import use as choice  # noqa: PLC0415
+
+    choice.check(Path.cwd())
+    _run("resolve", "")
 
 
 @main.command()
@@ -157,9 +194,9 @@ def report(dataset: str) -> None:
 @click.argument("groups", nargs=-1, required=True)
 def use(groups: tuple[str, ...]) -> None:
     """Choose the groups of cells that `dvc repro` runs: rewrites the `use:` line of params.yaml."""
-    from pipeline import use as line  # noqa: PLC0415
+    from pipeline.commands import use as line  # noqa: PLC0415
 
-    click.echo(f"params.yaml: {line.switch(list(groups))}")
+    click.echo(line.switch(list(groups)))
 
 
 @main.command()
@@ -202,8 +239,9 @@ def ui(port: int) -> None:
 @click.argument("candidates", nargs=-1)
 def search(candidates: tuple[str, ...]) -> None:
     """Search for a recipe by nested validation (params.yaml, section search); with names, score these candidates alone."""
-    from pipeline import search as nested  # noqa: PLC0415
+    from pipeline.commands import search as nested  # noqa: PLC0415
 
+    _up_to_date()
     nested.main(list(candidates))
 
 
@@ -212,9 +250,43 @@ def search(candidates: tuple[str, ...]) -> None:
 @click.option("--accept", is_flag=True, help="Make the present results the baseline instead.")
 def check(datasets: tuple[str, ...], accept: bool) -> None:
     """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: the data sets in use)."""
-    from pipeline import check as work  # noqa: PLC0415
+    from pipeline.commands import check as work  # noqa: PLC0415
 
+    _up_to_date()
     (work.accept if accept else work.main)(datasets)
+
+
+@main.command()
+def mend() -> None:
+    """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
+    from pipeline.commands import mend as work  # noqa: PLC0415
+
+    for line in work.main(Path.cwd()):
+        click.echo(line, err=True)
+
+
+@main.command()
+def plots() -> None:
+    """Let `dvc plots show` and `dvc plots diff` draw without a network."""
+    from pipeline.commands import plots as work  # noqa: PLC0415
+
+    work.main()
+
+
+@main.command()
+@click.argument("cells", nargs=-1)
+@click.option("--fold", type=click.IntRange(min=1), default=1, show_default=True, help="Of the run that is trained again.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the run that is trained again.")
+@click.option("--record", is_flag=True, help="Write the table of runs instead, from outputs that DVC's lock vouches for.")
+def confirm(cells: tuple[str, ...], fold: int, seed: int, record: bool) -> None:
+    """Show that changed code comes to the same bytes, one run a cell, and bring DVC's entries to it (default: cells in use)."""
+    from pipeline.commands import confirm as work  # noqa: PLC0415
+
+    _up_to_date()
+    if record:
+        work.record(cells)
+        return
+    work.main(cells, fold, seed)
 
 
 @main.command()
@@ -222,9 +294,10 @@ def where() -> None:
     """Say where the reports of the data sets in use are, and their headline."""
     import json  # noqa: PLC0415
 
-    from pipeline import datasets, params  # noqa: PLC0415
+    from pipeline.config import params  # noqa: PLC0415
+    from pipeline.datasets.shared import registry as datasets  # noqa: PLC0415
 
-    for dataset in params.load().use.datasets:
+    for dataset in params.load().params.use.datasets:
         folder = Path("reports", dataset)
         if not (folder / "metrics.json").exists():
             click.echo(f"{dataset}: no report yet; run `dvc repro`")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import yaml
 
-from pipeline import cells
-from pipeline import params as parameters
-from pipeline.skeletons import Meta, Sample, Writer
+from pipeline.config import params as parameters
+from pipeline.core import cell as cells
+from pipeline.core.skeletons import Meta, Sample, Writer
+from pipeline.core.training import run as joint
 from pipeline.stages import evaluate
-from pipeline.training import joint
-from tests.conftest import ROOT
+from tests.conftest import document_of_params, toy_grid, write_params
 
 CELL = "p-sta-lstm-scratch"
 META = Meta(
@@ -65,16 +65,15 @@ def make(folder: Path, clips: int, seeds: list[int]) -> None:
             writer.add(Sample(name, 1, 0, 0, 0, 1, i % 4 + 1), frames(i % 4 + 1, rng))
     parts = [(fold, name, "test" if i % 8 // 4 == fold - 1 else "train") for fold in (1, 2) for i, name in enumerate(names)]
     pd.DataFrame(parts, columns=["fold", "name", "part"]).to_csv(splits / "p.csv", index=False)
-    document = parameters.overlay(yaml.safe_load((ROOT / "params.yaml").read_text()), SMALL, "test")
-    cell = {"dataset": "demo", "store": "sbu", "protocol": "p", "method": "sta-lstm-scratch", "recipe": "paper", "seeds": "demo"}
-    document["use"] = {"datasets": ["demo"], "cells": {CELL: cell}}
+    document = toy_grid(parameters.overlay(document_of_params(), SMALL, "test"), ["sta-lstm-scratch"])
     document["seeds"]["demo"] = seeds
-    (folder / "params.yaml").write_text(yaml.safe_dump(document))
+    with contextlib.chdir(folder):
+        write_params(document)
 
 
 def train() -> None:
     """Train the runs of the cell anew in this process, where a test may have changed the network."""
-    cell = cells.load(CELL)
+    cell = cells.load(CELL, "finetune")
     for job in cells.jobs(cell, "finetune"):
         joint.train(job)
     cells.finish(cell, "finetune")
@@ -82,4 +81,5 @@ def train() -> None:
 
 def predict() -> pd.DataFrame:
     """The predictions of the trained runs, as `evaluate` makes them."""
-    return pd.concat([evaluate.work(job).predictions for job in cells.jobs(cells.load(CELL), "finetune")], ignore_index=True)
+    todo = cells.jobs(cells.load(CELL, "evaluate"), "finetune")
+    return pd.concat([evaluate.work(job).predictions for job in todo], ignore_index=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from pipeline import params as parameters
-from pipeline.sections import Params
-from pipeline.skeletons import Meta, Sample, Writer
+from pipeline.config import params as parameters
+from pipeline.config.resolve import plain
+from pipeline.core.settings import Method, Settings
+from pipeline.core.skeletons import Meta, Sample, Writer
+from pipeline.stages import resolve
 
 ROOT = Path(__file__).parent.parent
 META = Meta(
@@ -36,9 +40,37 @@ def ctrl_c() -> None:
 
 
 def in_a_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the folder the current one, with the parameters of this project."""
+    """Make the folder the current one, with the parameters of this project, resolved."""
     shutil.copy(ROOT / "params.yaml", folder)
     monkeypatch.chdir(folder)
+    resolve.main()
+
+
+def document_of_params() -> dict[str, Any]:
+    """The content of this project's `params.yaml`."""
+    return parameters.read(ROOT / "params.yaml")
+
+
+def write_params(document: dict[str, Any]) -> None:
+    """Make a document the `params.yaml` of the current folder, and resolve it."""
+    Path("params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    resolve.main()
+
+
+def toy_grid(document: dict[str, Any], methods: list[str], **line: object) -> dict[str, Any]:
+    """The document with a grid of one protocol `p` of the demo: cells `p-<method>` of recipe paper."""
+    own = {"protocols": ["p"], "recipes": ["paper"], "methods": methods, "seeds": "demo", "names": "{protocol}-{method}"}
+    document["protocols"] = {"p": {"dataset": "demo", "store": "sbu"}}
+    document["grid"] = {"p": [own | line]}
+    document["use"] = {"groups": ["p"], "datasets": {"demo": "pipeline/datasets"}}
+    return document
+
+
+@dataclass(frozen=True)
+class Plain(Settings):
+    """All settings, and any method by its name."""
+
+    methods: dict[str, Method] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -55,11 +87,11 @@ def real() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def small_params() -> Callable[..., Params]:
-    """The project's parameters with a tiny network and short phases; keyword arguments change sections further."""
+def small_params() -> Callable[..., Plain]:
+    """The project's settings with a tiny network and short phases; keyword arguments change sections further."""
 
-    def make(**changes: dict[str, object]) -> Params:
-        document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    def make(**changes: dict[str, object]) -> Plain:
+        document = document_of_params()
         small = {
             "model": {"hidden": 8, "attention_hidden": 8},
             "training": {"batch": 4, "unit": "epochs", "fit": "train"},
@@ -68,7 +100,10 @@ def small_params() -> Callable[..., Params]:
         }
         for overlay in (small, changes):
             document = parameters.overlay(document, overlay, "test")
-        return parameters.build(document)
+        params = parameters.build(document).params
+        _, settings = plain(params, "sta-lstm")
+        own = {f.name: getattr(settings, f.name) for f in fields(Settings)}
+        return Plain(**own, methods={name: plain(params, name)[0] for name in params.methods})
 
     return make
 
@@ -94,7 +129,6 @@ def small_store(tmp_path: Path) -> tuple[Path, Path]:
 def small_project(small_store: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder, made the current one: two folds of small data, two seeds, tiny networks, cells `p-<method>`."""
     project = tmp_path / "project"
-    document = yaml.safe_load((ROOT / "params.yaml").read_text())
     small = {
         "model": {"hidden": 8, "attention_hidden": 8},
         "training": {"batch": 4},
@@ -102,9 +136,8 @@ def small_project(small_store: tuple[Path, Path], tmp_path: Path, monkeypatch: p
         "finetune": {"main": 1, "joint": 1},
         "evaluate": {"time_bins": 4},
     }
-    document = parameters.overlay(document, small, "test")
-    common = {"dataset": "demo", "store": "sbu", "protocol": "p", "recipe": "paper", "seeds": "demo"}
-    document["use"] = {"datasets": ["demo"], "cells": {f"p-{m}": {**common, "method": m} for m in document["methods"]}}
+    document = parameters.overlay(document_of_params(), small, "test")
+    toy_grid(document, list(document["methods"]))
     document["seeds"]["demo"] = [1, 2]
     folder = project / "data" / "skeletons" / "demo"
     folder.mkdir(parents=True)
@@ -114,6 +147,6 @@ def small_project(small_store: tuple[Path, Path], tmp_path: Path, monkeypatch: p
     splits = project / "data" / "splits" / "demo"
     splits.mkdir(parents=True)
     pd.concat([one, two]).to_csv(splits / "p.csv", index=False)
-    (project / "params.yaml").write_text(yaml.safe_dump(document))
     monkeypatch.chdir(project)
+    write_params(document)
     return project

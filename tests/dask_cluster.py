@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 PATIENCE_S = 300.0  # only a test that fails waits that long
-PRELOAD = "from pipeline.training import joint\njoint.CHECKPOINT_EVERY_S = -1.0  # a checkpoint an epoch\n"
+PRELOAD = "from pipeline.core.training import run\nrun.CHECKPOINT_EVERY_S = -1.0  # a checkpoint an epoch\n"
 
 
 def until(true: Callable[[], object], what: str) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import methods
-from pipeline.model import Penalties
-from pipeline.skeletons import Frames, Store
-from pipeline.training import distributed, joint
-from pipeline.training.batches import Change, Clips, Rows
-from pipeline.training.job import Job, Row
-from pipeline.training.loop import Rate, Trainer
+from pipeline.core.model import Penalties
+from pipeline.core.skeletons import Frames, Store
+from pipeline.core.training import phases as methods
+from pipeline.core.training import ranks
+from pipeline.core.training import run as joint
+from pipeline.core.training.batches import Change, Clips, Rows
+from pipeline.core.training.job import Job, Row
+from pipeline.core.training.loop import Rate, Trainer
 
 PENALTIES = Penalties(lambda1=0.3, lambda2=0.2, lambda3=0.001)
 
@@ -63,7 +64,7 @@ def step(task: Step) -> list[Row]:
     model = joint.build(task.job, joint.phases_of(task.job)[task.phase], {}, store)
     trainer = Trainer(model.train(), task.job.params.training, PENALTIES, torch.device("cpu"), Rate(task.job.params.training, 10))
     clips = Clips(store, np.array(task.clips))
-    _, row = trainer.epoch(clips.shuffled(len(clips), 1, Fixed()), 0)
+    _, row = trainer.epoch(clips.shuffled(len(clips), 1, Fixed(), share=ranks.share), 0)
     grads = {name: w.grad for name, w in model.named_parameters() if w.grad is not None}
     save({"grads": grads, "weights": model.state_dict()}, task.folder)
     return [row]
@@ -86,14 +87,14 @@ def train(task: Train) -> list[Row]:
                 more.setattr(joint, "run_epoch", interrupted(joint.run_epoch, task.stop_after))
                 with pytest.raises(Interrupted):
                     joint.train(task.job)
-            distributed.agree([0], "all interrupted")  # as a new start does: no rank reads while another still writes
+            ranks.check_equal([0], "all interrupted")  # as a new start does: no rank reads while another still writes
         return joint.train(task.job)
 
 
 def keeping(run_phase: Callable[..., None], folder: Path) -> Callable[..., None]:
     """Every rank's weights after a phase, which only rank 0 writes otherwise."""
 
-    def kept(job: Job, phase: methods.Phase, progress: joint.Progress, parts: dict[str, Clips]) -> None:
+    def kept(job: Job, phase: methods.Phase, progress: joint.Checkpoint, parts: dict[str, Clips]) -> None:
         run_phase(job, phase, progress, parts)
         save(progress.weights, folder)
 
@@ -123,18 +124,18 @@ def interrupted(run_epoch: Callable[..., None], stop_after: int) -> Callable[...
 
 def save(content: object, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save(content, folder / f"rank-{distributed.place().rank}.pt")
+    torch.save(content, folder / f"rank-{ranks.place().rank}.pt")
 
 
 def fail(task: Train) -> list[Row]:
     """Rank 1 fails at once; rank 0 would wait for it for half an hour."""
-    if distributed.place().rank == 1:
+    if ranks.place().rank == 1:
         raise ZeroDivisionError("no such clip")
     return joint.train(task.job)
 
 
 def vanish(task: Train) -> list[Row]:
     """As if the system had run out of memory."""
-    if distributed.place().rank == 1:
+    if ranks.place().rank == 1:
         os.kill(os.getpid(), 9)
     return joint.train(task.job)

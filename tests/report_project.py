@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.skeletons import Meta
+from pipeline.core.skeletons import Meta
+from pipeline.stages import resolve
 
 ROOT = Path(__file__).parent.parent
 META = Meta(
@@ -54,7 +57,7 @@ class Project:
     tests: int = 6
     seeds: tuple[int, ...] = (1, 2)
     bins: int = 4
-    cells: dict[str, str] = field(default_factory=dict)  # cell -> its line in params.yaml
+    cells: dict[str, str] = field(default_factory=dict)  # cell -> its line of the grid in params.yaml
     recipes: list[str] = field(default_factory=lambda: ["warm: {training: {batch: 99}}"])
 
     @property
@@ -111,9 +114,9 @@ class Project:
             "runs": [{"fold": f, "seed": s} for f in self.each() for s in seeds],
         }
         (folder / "run.json").write_text(json.dumps(run))
-        line = f"store: {store}, protocol: {self.protocol}, method: {method}, recipe: {recipe}"
-        more = f", switch_of: toy-{switch_of}" if switch_of else ""
-        self.cells[f"toy-{key}"] = f"{{dataset: toy, {line}, seeds: {'toy-few' if few else 'toy'}{more}}}"
+        line = f"names: toy-{key}, protocols: [{self.protocol}], methods: [{method}], recipes: [{recipe}]"
+        line += f", stores: [{store}], seeds: {'toy-few' if few else 'toy'}"
+        self.cells[f"toy-{key}"] = f"{{{line}{f', switch_of: toy-{switch_of}' if switch_of else ''}}}"
         self.write_params()
 
     def predictions(self, folder: Path, right: Right, seeds: tuple[int, ...]) -> None:
@@ -176,24 +179,27 @@ class Project:
         table.to_csv(folder / "history.csv", index=False)
 
     def write_params(self) -> None:
-        """The project's own `params.yaml`, with this data set and its cells put in and switched on."""
-        lines = [f"    {name}: {line}" for name, line in self.cells.items()]
+        """The project's own `params.yaml` with the cells of this data set alone, resolved as for its report."""
         text = (ROOT / "params.yaml").read_text()
         text = text.replace("  variants:", "  variants:\n    toy:\n      sbu-turned:\n        order: file  # [ours] test", 1)
         for head, new in (
-            ("cells:", ["  toy: &toy", *lines]),
             ("seeds:", [f"  toy: [{', '.join(map(str, self.seeds))}]", f"  toy-few: [{self.seeds[0]}]"]),
             ("recipes:\n  paper: {}", [f"  {line}" for line in self.recipes]),
         ):
             text = text.replace(f"\n{head}\n", "\n".join(["", head, *new, ""]), 1)
-        lines = [
-            "use: {datasets: [toy], cells: {<<: [*toy]}}" if line.startswith("use:") else line
-            for line in text.replace("  time_bins: 20", f"  time_bins: {self.bins}").splitlines()
-        ]
-        (self.root / "params.yaml").write_text("\n".join(lines) + "\n")
+        for section, own in (
+            ("protocols", f"\n  {self.protocol}: {{dataset: toy, store: sbu}}"),
+            ("grid", "".join(["\n  toy:", *(f"\n    - {line}" for line in self.cells.values())])),
+            ("use", " {groups: [toy], datasets: {toy: pipeline/datasets}}"),
+        ):
+            text, found = re.subn(rf"(?m)^{section}:.*\n(?:[ \t].*\n)*", f"{section}:{own}\n", text)
+            assert found == 1, section
+        (self.root / "params.yaml").write_text(text.replace("  time_bins: 20", f"  time_bins: {self.bins}"))
+        with contextlib.chdir(self.root):
+            resolve.main()
 
     def module(self, synthetic: bool = True) -> SimpleNamespace:
-        """What `pipeline.datasets.load` would return; gate 1 and the second quarter of the clip carry the class."""
+        """What `registry.load` would return; gate 1 and the second quarter of the clip carry the class."""
         return SimpleNamespace(
             FORMATS={"sbu": SimpleNamespace(META=self.meta)},
             SYNTHETIC=synthetic,
@@ -204,5 +210,5 @@ class Project:
     def install(self, monkeypatch: pytest.MonkeyPatch, synthetic: bool = True) -> Project:
         """Make this the current project, and its data set the one that is found."""
         monkeypatch.chdir(self.root)
-        monkeypatch.setattr("pipeline.datasets.load", lambda _name: self.module(synthetic))
+        monkeypatch.setattr("pipeline.datasets.shared.registry.load", lambda _name: self.module(synthetic))
         return self

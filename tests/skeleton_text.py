@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets import ntu
+from pipeline.datasets.ntu import dataset as ntu
 
 Body = tuple[object, Sequence[Sequence[object]]]  # track id, 25 joints of x, y, z
 

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.sections import Augment
-from pipeline.training.augment import augment, mirror, turn, window, yaw
+from pipeline.core.settings import Augment
+from pipeline.core.training.augment import augment, mirror, turn, window, yaw
 from tests.conftest import META
 
 OFF = Augment(mirror=0.0, turn=0.0, yaw=0.0, scale=0.0, window=1.0, noise=0.0)

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from benchmarks import ntu_archive as synthetic
-from pipeline import params
-from pipeline.datasets import ntu, ntu_bodies, ntu_reader
+from pipeline.config import params
+from pipeline.datasets.ntu import bodies as ntu_bodies
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu import reader as ntu_reader
 from tests.conftest import ROOT
 from tests.skeleton_text import all_names
 
 
 @pytest.fixture
 def recipe() -> synthetic.Recipe:
-    return synthetic.Recipe(params.load(ROOT / "params.yaml").download.demo, 0)
+    return synthetic.Recipe(params.load(ROOT / "params.yaml").params.download.demo, 0)
 
 
 @pytest.mark.parametrize(("clips", "classes"), [(3000, 20), (1000, 60), (7, 2)])
@@ -57,7 +59,7 @@ def test_every_class_has_its_gesture() -> None:
 
 
 def test_the_class_can_be_read_off_the_normalized_clip(recipe: synthetic.Recipe) -> None:
-    section = params.load(ROOT / "params.yaml").normalize.ntu
+    section = params.load(ROOT / "params.yaml").params.normalize.ntu
     gestures, right = np.array(synthetic.gestures(60)), 0
     names = synthetic.part(60, 20)
     for name in names:

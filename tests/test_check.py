@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from click.testing import CliRunner
 from torch import Tensor
 
-from pipeline import check, cli
-from pipeline.errors import AccuracyFell, BaselineMissing, ParamsError, ResultsMissing
-from pipeline.model import STALSTM, Output, attention
-from pipeline.training import joint
-from pipeline.training.batches import Clips
-from pipeline.training.job import Job
+from pipeline import cli
+from pipeline.commands import check
+from pipeline.config import params as parameters
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.model import STALSTM, Output, attention
+from pipeline.core.training import run as joint
+from pipeline.core.training.batches import Clips
+from pipeline.core.training.job import Job
+from pipeline.errors import AccuracyFell, BaselineMissing
 from tests import check_project
 from tests.check_project import CELL
+from tests.conftest import write_params
 
 BASELINE = Path("reports/baseline/demo.csv.gz")
 
@@ -57,17 +60,18 @@ def put(predictions: pd.DataFrame) -> None:
     """Make these the results, and their seeds those of params.yaml."""
     seeds = sorted(predictions["seed"].unique().tolist())
     want(seeds={"demo": seeds})
-    folder = check.cells.load(CELL).results / "evaluate"
+    folder = check.cells.load(CELL, "evaluate").results / "evaluate"
     folder.mkdir(parents=True, exist_ok=True)
     predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
 
 
 def want(**sections: dict[str, object]) -> None:
     """Change sections of params.yaml."""
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = parameters.read()
     for name, values in sections.items():
         document[name] |= values
-    Path("params.yaml").write_text(yaml.safe_dump(document))
+    with contextlib.redirect_stdout(None):  # what `resolve` says
+        write_params(document)
 
 
 def findings() -> list[str]:
@@ -184,14 +188,14 @@ def test_baseline_is_small_sorted_and_the_same_bytes_each_time(honest: pd.DataFr
 
 def test_accepting_results_that_are_not_there_changes_nothing(honest: pd.DataFrame) -> None:
     before = BASELINE.read_bytes()
-    (check.cells.load(CELL).results / "evaluate/predictions.csv").unlink()
-    with pytest.raises(ResultsMissing, match=f"expected a table of predictions .* run `dvc repro evaluate@{CELL}`"):
+    (check.cells.load(CELL, "evaluate").results / "evaluate/predictions.csv").unlink()
+    with pytest.raises(ResultsMissing, match=r"expected a table of predictions .* run `dvc repro`"):
         check.accept()
     assert BASELINE.read_bytes() == before
 
 
 def test_cell_without_predictions_is_a_finding(honest: pd.DataFrame) -> None:
-    (check.cells.load(CELL).results / "evaluate/predictions.csv").unlink()
+    (check.cells.load(CELL, "evaluate").results / "evaluate/predictions.csv").unlink()
     (found,) = findings()
     assert found.startswith(f"{CELL}: ") and "predictions.csv: expected a table of predictions" in found
 
@@ -200,14 +204,14 @@ def test_cell_that_is_no_longer_in_use_is_a_finding(honest: pd.DataFrame) -> Non
     with gzip.open(BASELINE, "rt") as file:
         text = file.read()
     BASELINE.write_bytes(gzip.compress((text + "p-gone,1,1,clip-000,0,0\n").encode()))
-    assert findings() == [f"p-gone: in {BASELINE}, but not in use.cells of params.yaml"]
+    assert findings() == [f"p-gone: in {BASELINE}, but not in use by params.yaml"]
 
 
 def test_cell_without_baseline_is_named_and_passes(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     with gzip.open(BASELINE, "rt") as file:
         text = file.read()
     BASELINE.write_bytes(gzip.compress(text.replace(CELL, "p-other").encode()))
-    assert findings() == [f"p-other: in {BASELINE}, but not in use.cells of params.yaml"]
+    assert findings() == [f"p-other: in {BASELINE}, but not in use by params.yaml"]
     assert capsys.readouterr().out == f"{CELL}: new, {BASELINE} does not have it\n"
 
 
@@ -260,7 +264,7 @@ def test_no_baseline_and_a_damaged_one(honest: pd.DataFrame) -> None:
     BASELINE.unlink()
     with pytest.raises(BaselineMissing, match="`python -m pipeline check --accept demo`"):
         check.main()
-    with pytest.raises(ParamsError, match=r"use\.cells has no cell of data set 'sbu'"):
+    with pytest.raises(ParamsError, match=r"no cell of data set 'sbu' is in use"):
         check.main(["sbu"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -15,7 +16,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from pipeline import cli, errors
+from pipeline import cli
+from pipeline.core.errors import PipelineError
+from pipeline.datasets.shared.errors import MalformedSkeleton
 from tests.conftest import ROOT
 from tests.dask_cluster import until
 
@@ -24,9 +27,15 @@ STAGES = ("download", "normalize", "split", "pretrain", "finetune", "evaluate", 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with the parameters and nothing else."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    """A folder with the parameters, what says how outputs may be pushed, and nothing else."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
+
+
+def made(folder: Path) -> set[str]:
+    """What a command left in the data folder beside the resolved parameters."""
+    return {path.name for path in (folder / "data").iterdir()} - {"params"}
 
 
 def pipeline(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -52,15 +61,33 @@ def test_help_names_every_command(project: Path) -> None:
 @pytest.mark.parametrize("stage", ["download", "normalize", "split"])
 def test_unknown_data_set(project: Path, stage: str) -> None:
     message = refused(pipeline(project, stage, "kinetics"))
-    assert "unknown data set 'kinetics'; there are modules " in message
-    assert [path.name for path in project.iterdir()] == ["params.yaml"]
+    assert "unknown data set 'kinetics'; there are demo, ntu, ntu120, sbu" in message
+    assert made(project) == set()
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune", "evaluate"])
 def test_unknown_cell(project: Path, stage: str) -> None:
     message = refused(pipeline(project, stage, "sbu-gru"))
-    assert "use.cells has no 'sbu-gru'; it has demo-sbu-lstm, " in message
-    assert [path.name for path in project.iterdir()] == ["params.yaml"]
+    assert f"the grid has no cell 'sbu-gru' with a stage {stage}; near it are " in message
+    assert made(project) == set()
+
+
+def test_from_a_folder_inside_the_project(project: Path) -> None:
+    inside = project / "docs" / "more"
+    inside.mkdir(parents=True)
+    assert pipeline(inside, "where").stdout == "demo: no report yet; run `dvc repro`\n"
+    assert pipeline(inside, "use", "sbu").returncode == 0
+    assert list(inside.iterdir()) == [] and (project / "cells" / "sbu").is_dir()
+
+
+def test_a_selection_edited_by_hand_is_no_selection_for_dvc(project: Path) -> None:
+    pipeline(project, "use", "demo")
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("groups: [demo]", "groups: [demo, demo-tuned]"))
+    message = "use.groups are demo, demo-tuned, but .dvcignore shows demo; run `python -m pipeline use demo demo-tuned`"
+    assert message in refused(pipeline(project, "resolve"))
+    pipeline(project, "use", "demo", "demo-tuned")
+    assert pipeline(project, "resolve").returncode == 0
 
 
 def test_folder_without_parameters(tmp_path: Path) -> None:
@@ -75,7 +102,11 @@ def test_wrong_parameter(project: Path) -> None:
 
 def test_use_says_what_it_wrote(project: Path) -> None:
     run = pipeline(project, "use", "sbu", "sbu-switches")
-    assert (run.returncode, run.stdout) == (0, "params.yaml: use: {datasets: [sbu], cells: {<<: [*sbu, *sbu-switches]}}\n")
+    line = "use: {groups: [sbu, sbu-switches], datasets: {sbu: pipeline/datasets/sbu}}"
+    assert run.returncode == 0 and run.stdout.splitlines()[0] == f"params.yaml: {line}"
+    assert run.stdout.splitlines()[1].startswith("cells/: pipelines written of sbu-paper-lstm, sbu-paper-sa-lstm, ")
+    assert f"\n{line}\n" in (project / "params.yaml").read_text()
+    assert (project / ".dvcignore").read_text() == "/cells/*\n!/cells/sbu\n!/cells/sbu-switches\n"
     assert "kinetics" in refused(pipeline(project, "use", "kinetics"))
 
 
@@ -100,9 +131,21 @@ def test_watching_needs_to_know_beside_what(project: Path) -> None:
     assert "--watch needs --parent" in run.stderr
 
 
-@pytest.mark.parametrize("failure", errors.PipelineError.__subclasses__())
-def test_every_failure_is_shown_as_its_message(failure: type[errors.PipelineError], monkeypatch: pytest.MonkeyPatch) -> None:
-    error = failure("clip.txt", 3, "odd") if failure is errors.MalformedSkeleton else failure("what to do")
+def failures() -> list[type[PipelineError]]:
+    """Those of all packages."""
+    for module in ("pipeline.errors", "pipeline.datasets.shared.errors", "pipeline.running.errors", "pipeline.tracking.errors"):
+        importlib.import_module(module)
+    return PipelineError.__subclasses__()
+
+
+def test_every_package_has_its_failures() -> None:
+    names = {failure.__name__ for failure in failures()}
+    assert {"ParamsError", "RawDataMissing", "WorkerUnfit", "TrackingUnavailable", "NotConfirmed"} <= names
+
+
+@pytest.mark.parametrize("failure", failures())
+def test_every_failure_is_shown_as_its_message(failure: type[PipelineError], monkeypatch: pytest.MonkeyPatch) -> None:
+    error = failure("clip.txt", 3, "odd") if failure is MalformedSkeleton else failure("what to do")
 
     def fail(stage: str, target: str) -> None:
         raise error

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from pipeline.datasets.clips import centre, check_allowed, smooth, write_set_aside
-from pipeline.errors import MalformedSkeleton, TooManyMalformed
+from pipeline.datasets.shared.clips import centre, check_allowed, smooth, write_set_aside
+from pipeline.datasets.shared.errors import MalformedSkeleton, TooManyMalformed
 
 Ends = Literal["keep", "interpolate"]
 IMPULSES: dict[str, tuple[int, int, Ends, list[float]]] = {

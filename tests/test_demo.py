@@ -18,11 +18,14 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from pipeline import params as parameters
-from pipeline.datasets import demo, demo_files, ntu, sbu
-from pipeline.datasets.demo_files import Quirk
-from pipeline.sections import DemoDownload
-from pipeline.skeletons import Store
+from pipeline.config import params as parameters
+from pipeline.core.skeletons import Store
+from pipeline.datasets.demo import dataset as demo
+from pipeline.datasets.demo import files as demo_files
+from pipeline.datasets.demo.files import Quirk
+from pipeline.datasets.demo.settings import DemoDownload
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.sbu import dataset as sbu
 from tests.conftest import ROOT
 
 # Sets in which person A stands on the right in the real recordings.
@@ -48,7 +51,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("demo")
-    params = parameters.load(ROOT / "params.yaml")
+    params = parameters.load(ROOT / "params.yaml").params
     demo.fetch(folder, params.download.demo)
     stores = {}
     for name, module in demo.FORMATS.items():
@@ -439,7 +442,7 @@ def test_the_evidence_is_few_joints_and_few_frames(name: str) -> None:
 
 def test_without_evidence_nothing_tells_the_class(tmp_path: Path, small: DemoDownload) -> None:
     """The generator leaks the class nowhere else: with `evidence_m` 0, one recording differs from another by chance alone."""
-    params = parameters.load(ROOT / "params.yaml")
+    params = parameters.load(ROOT / "params.yaml").params
     section = small.model_copy(update={"evidence_m": 0.0, "sbu_repeats": 2})
     demo.fetch(tmp_path, section)
     demo.FORMATS["sbu"].normalize(tmp_path / "sbu", tmp_path / "store", params.normalize.sbu, 0)

@@ -15,20 +15,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
-from pipeline import cells
-from pipeline.errors import TrainingFailed
-from pipeline.sections import Method, Params
+from pipeline.config import params as parameters
+from pipeline.core import cell as cells
+from pipeline.core.errors import TrainingFailed
+from pipeline.core.settings import Method, Settings
+from pipeline.core.training import ranks
+from pipeline.core.training.job import Job, Row
+from pipeline.running import ranks as processes
+from pipeline.running import runs
 from pipeline.stages import evaluate, pretrain
-from pipeline.training import distributed
-from pipeline.training.job import Job, Row
 from tests import distributed_work as at_work
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_params
 from tests.distributed_work import Step, Train
 
-STA = Method(spatial=True, temporal=True, staged=True, regularised=True)
-PLAIN = Method(spatial=False, temporal=False, staged=True, regularised=True)
+STA = Method(spatial=True, temporal=True, staged=True)
+PLAIN = Method(spatial=False, temporal=False, staged=True)
 FROZEN, JOINT = 0, 1  # phases of `finetune`: the main network on frozen attentions, then everything
 STEPS = {  # method, phase, clips of the store as a batch
     "even": (STA, JOINT, (3, 4, 5, 6)),
@@ -39,10 +41,10 @@ STEPS = {  # method, phase, clips of the store as a batch
 }
 RUNS = {"whole": {}, "cut": {"stop_after": 3}, "diverged": {"broken": 20}}
 Results = dict[str, tuple[Path, list[Row]]]
-Make = Callable[..., Params]
+Make = Callable[..., Settings]
 
 
-def tasks(base: Path, store: Path, split: Path, params: Params) -> dict[str, Step | Train]:
+def tasks(base: Path, store: Path, split: Path, params: Settings) -> dict[str, Step | Train]:
     """Everything that is done once by one process and once by two; `base` takes what they write."""
 
     def job(name: str, method: Method = STA) -> Job:
@@ -56,17 +58,17 @@ def tasks(base: Path, store: Path, split: Path, params: Params) -> dict[str, Ste
 
 
 @pytest.fixture
-def settings(small_params: Make) -> Params:
+def settings(small_params: Make) -> Settings:
     """Without dropout nothing is drawn that depends on the number of processes."""
     return small_params(model={"dropout": 0.0}, training={"batch": 5, "processes": 2, "select": "heldout", "schedule": "plateau"})
 
 
 @pytest.fixture
-def both(small_store: tuple[Path, Path], settings: Params, tmp_path: Path) -> tuple[Results, Results]:
+def both(small_store: tuple[Path, Path], settings: Settings, tmp_path: Path) -> tuple[Results, Results]:
     """Folder and rows of every task, by one process and by two."""
     one, two = (tasks(tmp_path / name, *small_store, settings) for name in ("one", "two"))
     alone = [at_work.work(task) for task in one.values()]
-    together = distributed.run_all(at_work.work, list(two.values()), "two ranks", settings.training)
+    together = processes.run_all(at_work.work, list(two.values()), "two ranks", settings.training)
     return tuple(
         {name: (task.folder, rows) for (name, task), rows in zip(done.items(), results, strict=True)}
         for done, results in ((one, alone), (two, together))
@@ -92,11 +94,11 @@ def test_two_processes_train_as_one(both: tuple[Results, Results]) -> None:
 
 def check_step(one: tuple[Path, list[Row]], two: tuple[Path, list[Row]], name: str) -> None:
     """Gradients and the history's averages are those of the whole batch, on both ranks."""
-    expected, ranks = saved(one[0], 0), [saved(two[0], rank) for rank in (0, 1)]
+    expected, found = saved(one[0], 0), [saved(two[0], rank) for rank in (0, 1)]
     assert expected["grads"] and any(grad.abs().max() > 1e-3 for grad in expected["grads"].values()), name
-    for found in ranks:
-        torch.testing.assert_close(found["grads"], expected["grads"], rtol=1e-5, atol=1e-7, msg=lambda m: f"{name}: {m}")
-    torch.testing.assert_close(ranks[0], ranks[1], rtol=0, atol=0)
+    for own in found:
+        torch.testing.assert_close(own["grads"], expected["grads"], rtol=1e-5, atol=1e-7, msg=lambda m: f"{name}: {m}")
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
     np.testing.assert_allclose(numbers(two[1]), numbers(one[1]), rtol=1e-5, atol=1e-7, err_msg=name)
 
 
@@ -120,10 +122,10 @@ def check_resumed(two: Results) -> None:
 def check_diverged(one: tuple[Path, list[Row]], two: tuple[Path, list[Row]]) -> None:
     """A loss that is not finite on one rank ends the run on both at the same step, with the weights of the step before."""
     assert len(two[1]) == len(one[1]) == 1 and not np.isfinite(two[1][0]["loss"])
-    expected, ranks = saved(one[0], 0), [saved(two[0], rank) for rank in (0, 1)]
+    expected, found = saved(one[0], 0), [saved(two[0], rank) for rank in (0, 1)]
     assert all(bool(torch.isfinite(w).all()) for w in expected.values())
-    torch.testing.assert_close(ranks[0], expected, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(ranks[1], ranks[0], rtol=0, atol=0)
+    torch.testing.assert_close(found[0], expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -134,11 +136,11 @@ def check_diverged(one: tuple[Path, list[Row]], two: tuple[Path, list[Row]]) -> 
     ],
 )
 def test_a_failing_rank_ends_all(
-    work: Callable[[Train], list[Row]], message: str, small_store: tuple[Path, Path], settings: Params, tmp_path: Path
+    work: Callable[[Train], list[Row]], message: str, small_store: tuple[Path, Path], settings: Settings, tmp_path: Path
 ) -> None:
     task = dataclasses.replace(tasks(tmp_path, *small_store, settings)["whole"], fold=3, seed=7)
     with pytest.raises(TrainingFailed, match=message):
-        distributed.run_all(work, [task], "two", settings.training)
+        processes.run_all(work, [task], "two", settings.training)
     assert multiprocessing.active_children() == []
     assert not (tmp_path / "whole" / "model.pt").exists()
 
@@ -148,19 +150,19 @@ TORCHRUN = ("torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"
 
 def test_a_cell_on_two_processes(small_project: Path) -> None:
     """`pretrain` starts its processes itself, torchrun starts those of `finetune`; `evaluate` reads what they left."""
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = parameters.read()
     document["training"]["processes"], document["seeds"]["demo"] = 2, [1]
-    Path("params.yaml").write_text(yaml.safe_dump(document))
-    pretrain.main("p-ta-lstm")
+    write_params(document)
+    pretrain.main("p-ta-lstm", runs.of_stage)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_TRACK": "off"}
     command = [sys.executable, "-m", *TORCHRUN, "pipeline", "finetune", "p-ta-lstm"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    [first, _] = [evaluate.work(job) for job in cells.jobs(cells.load("p-ta-lstm"), "finetune")]
+    [first, _] = [evaluate.work(job) for job in cells.jobs(cells.load("p-ta-lstm", "evaluate"), "finetune")]
     assert len(first.predictions) == 6
-    results, runs = Path("data/results/demo/p-ta-lstm"), Path("data/runs/demo/p-ta-lstm")
+    results, weights = Path("data/results/demo/p-ta-lstm"), Path("data/runs/demo/p-ta-lstm")
     assert pd.read_csv(results / "history.csv").groupby(["fold", "seed"])["step"].apply(list).tolist() == [[1, 2, 3]] * 2
-    assert len(list(runs.glob("finetune/weights/*/model.pt"))) == 2
+    assert len(list(weights.glob("finetune/weights/*/model.pt"))) == 2
     assert json.loads((results / "run.json").read_text())["params"]["training.processes"] == 2
     assert [path for path in Path(".work").rglob("*") if path.is_file()] == []
 
@@ -171,11 +173,11 @@ def place(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:
 
 
 def test_torchrun_and_the_parameter_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed.check(2)  # without torchrun: the processes are yet to be started
+    processes.check(2)  # without torchrun: the processes are yet to be started
     place(monkeypatch, 1, 2)
-    distributed.check(2)
+    processes.check(2)
     with pytest.raises(TrainingFailed, match=r"torchrun started 2 process\(es\), but training.processes .* is 1: set it to 2"):
-        distributed.check(1)
+        processes.check(1)
 
 
 @pytest.mark.parametrize("clips", [1, 2, 3, 5, 8])
@@ -183,7 +185,7 @@ def test_shares_are_a_batch_once(clips: int, monkeypatch: pytest.MonkeyPatch) ->
     rows, seen, weights = np.arange(10, 10 + clips), [], []
     for rank in range(3):
         place(monkeypatch, rank, 3)
-        mine, share = distributed.share(rows)
+        mine, share = ranks.share(rows)
         assert len(mine), "all ranks take part"
         weights.append(share)
         seen += mine.tolist() if share else []
@@ -192,10 +194,10 @@ def test_shares_are_a_batch_once(clips: int, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_with_one_process_nothing_is_distributed() -> None:
     rows = np.arange(3)
-    mine, share = distributed.share(rows)
+    mine, share = ranks.share(rows)
     assert mine is rows and share == 1.0
-    assert distributed.stream() == () and distributed.leads()
+    assert ranks.stream() == () and ranks.is_main()
     model, loss = torch.nn.Linear(1, 1), torch.ones(())
-    assert distributed.parallel(model) is model and distributed.weighted(loss, 1.0) is loss
-    assert distributed.whole_batch(3, {"loss": 0.1}) == (3, {"loss": 0.1}) and distributed.whole_accuracy(0.1, 3) == 0.1
+    assert ranks.parallel(model) is model and ranks.weighted(loss, 1.0) is loss
+    assert ranks.whole_batch(3, {"loss": 0.1}) == (3, {"loss": 0.1}) and ranks.whole_accuracy(0.1, 3) == 0.1
     assert not torch.distributed.is_initialized()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets import remote, sbu, sbu_archives
-from pipeline.errors import ArchiveMismatch, DownloadFailed, ParamsError, PipelineError, RawDataMissing
-from pipeline.sections import SbuDownload
+from pipeline.config import params
+from pipeline.core.errors import ParamsError, PipelineError
+from pipeline.datasets.sbu import archives as sbu_archives
+from pipeline.datasets.sbu import dataset as sbu
+from pipeline.datasets.sbu.settings import SbuDownload
+from pipeline.datasets.shared import remote
+from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
 from pipeline.stages import download
-from tests.conftest import ROOT
+from tests.conftest import in_a_project, write_params
 from tests.loopback import Fault, Loopback
 
 Files = dict[str, bytes]
@@ -225,8 +230,8 @@ def test_no_such_source_says_what_can_be_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def project() -> Path:
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
+def project(monkeypatch: pytest.MonkeyPatch) -> Path:
+    in_a_project(Path(), monkeypatch)
     return Path()
 
 
@@ -270,11 +275,21 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(project: Path, tmp_path:
     assert list((project / "data/raw").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["kinetics", "remote", "sbu_archives", "ntu_format"])
+@pytest.mark.parametrize("name", ["kinetics", "shared", "remote", "settings", "sbu.archives", "ntu.format", ""])
 def test_unknown_data_sets_are_an_error_of_the_parameters(project: Path, name: str) -> None:
-    with pytest.raises(ParamsError, match=name):
+    with pytest.raises(ParamsError, match=f"unknown data set '{re.escape(name)}'; there are demo, ntu, ntu120, sbu$"):
         download.main(name)
-    assert not (project / "data").exists()
+    assert [path.name for path in (project / "data").iterdir()] == ["params"]
+
+
+def test_data_set_that_the_grid_does_not_have_is_an_error_of_the_parameters(project: Path) -> None:
+    document = params.read()
+    for section in ("grid", "protocols"):
+        document[section] = {name: value for name, value in document[section].items() if not name.startswith("ntu")}
+    write_params(document | {"use": {"groups": ["demo"], "datasets": {"demo": "pipeline/datasets"}}})
+    with pytest.raises(ParamsError, match=r"data/params/ntu/download\.json: expected what `download` reads of params\.yaml"):
+        download.main("ntu")
+    assert [path.name for path in (project / "data").iterdir()] == ["params"]
 
 
 # --- the real archives ------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_mean_attention(evaluated: Path) -> None:
 
 
 def test_a_method_without_attention_has_empty_tables(small_project: Path) -> None:
-    for stage in (pretrain, finetune, evaluate):
+    for stage in (finetune, evaluate):
         stage.main("p-lstm")
     folder = FOLDER.parent.parent / "p-lstm" / "evaluate"
     assert (folder / "alpha.csv").read_text() == "label,bin,joint,weight,clips\n"

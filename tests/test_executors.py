@@ -15,13 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
-from pipeline import cli, executors, runs
-from pipeline.errors import MalformedSkeleton, SchedulerUnavailable, TrainingFailed, WorkerUnfit
+from pipeline import cli
+from pipeline.config import params as parameters
+from pipeline.core.errors import TrainingFailed
+from pipeline.datasets.shared.errors import MalformedSkeleton
+from pipeline.running import executors, runs
+from pipeline.running.errors import SchedulerUnavailable, WorkerUnfit
 from pipeline.stages import download, evaluate, finetune, normalize, pretrain
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_a_project, write_params
 from tests.dask_cluster import Cluster, until
 from tests.skeleton_text import clip, write_zip
 from tests.test_runs import Task, fail_at_two, square
@@ -82,8 +85,7 @@ def twins(project: Path) -> tuple[Path, Path]:
 def test_normalize_gives_the_same_bytes(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "user.zip", CLIPS)))
     (tmp_path / "project").mkdir()
-    shutil.copy(ROOT / "params.yaml", tmp_path / "project")
-    monkeypatch.chdir(tmp_path / "project")
+    in_a_project(tmp_path / "project", monkeypatch)
     download.main("ntu")
     local, remote = twins(tmp_path / "project")
     normalize.main("ntu")
@@ -117,12 +119,12 @@ def both_in_mid_run(cluster: Cluster, project: Path) -> bool:
 def test_training_gives_the_same_bytes_when_a_worker_is_killed(
     cluster: Cluster, small_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = parameters.read()
     document["pretrain"] |= {"attention": 8, "main": 8, "tune": 4}
-    Path("params.yaml").write_text(yaml.safe_dump(document))
+    write_params(document)
     local, remote = twins(small_project)
     for stage in (pretrain, finetune, evaluate):
-        stage.main(CELL)
+        stage.main(CELL, runs.of_stage)
     with pipeline(remote, "pretrain", CELL, "--scheduler", cluster.address) as process:
         until(lambda: both_in_mid_run(cluster, remote) or process.poll() is not None, "two runs in progress")
         assert process.poll() is None
@@ -133,7 +135,7 @@ def test_training_gives_the_same_bytes_when_a_worker_is_killed(
     monkeypatch.chdir(remote)
     monkeypatch.setenv(executors.VARIABLE, cluster.address)
     for stage in (finetune, evaluate):
-        stage.main(CELL)
+        stage.main(CELL, runs.of_stage)
     assert contents(remote / "data") == contents(local / "data")
     assert sum(path.endswith("model.pt") for path in contents(remote / "data")) == 8
     assert not list(Path(".work").rglob("*.partial"))
@@ -245,14 +247,14 @@ def test_what_a_worker_must_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     worker = SimpleNamespace(state=SimpleNamespace(nthreads=1))
     (tmp_path / "mark").touch()
-    here = executors.Place(str(tmp_path), "mark", executors.versions())
-    assert executors.misfit(here, worker) == ""
+    here = executors.Home(str(tmp_path), "mark", executors.versions())
+    assert executors.unfit(here, worker) == ""
     other = replace(here, versions={**here.versions, "torch": "1.0"})
-    assert "has torch 2." in executors.misfit(other, worker) and ", expected 1.0: " in executors.misfit(other, worker)
-    assert "has source " in executors.misfit(replace(here, versions={**here.versions, "source": "0"}), worker)
-    assert f"does not see the folder {tmp_path}/x of" in executors.misfit(replace(here, project=f"{tmp_path}/x"), worker)
+    assert "has torch 2." in executors.unfit(other, worker) and ", expected 1.0: " in executors.unfit(other, worker)
+    assert "has source " in executors.unfit(replace(here, versions={**here.versions, "source": "0"}), worker)
+    assert f"does not see the folder {tmp_path}/x of" in executors.unfit(replace(here, project=f"{tmp_path}/x"), worker)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert "has OMP_NUM_THREADS=2, expected 1" in executors.misfit(here, worker)
+    assert "has OMP_NUM_THREADS=2, expected 1" in executors.unfit(here, worker)
 
 
 def test_a_scheduler_without_workers_and_one_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

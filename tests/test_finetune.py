@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.errors import ResultsMissing
+from pipeline.core.errors import ResultsMissing
 from pipeline.stages import finetune, pretrain
 
 RESULTS, RUNS = Path("data/results/demo"), Path("data/runs/demo")
@@ -47,8 +47,19 @@ def test_the_run_says_what_it_was_made_from(trained: Path) -> None:
     assert document["stage"] == "finetune@p-ta-lstm" and document["recipe"] == "paper"
     assert document["params"]["model.hidden"] == 8 and document["params"]["methods.spatial"] is False
     assert document["runs"] == [{"fold": f, "seed": s} for f in (1, 2) for s in (1, 2)]
-    assert set(document["fingerprint"]) == {"pretrain", "finetune"}
+    assert set(document["fingerprint"]) == {"pretrain", "finetune"} and len(set(document["fingerprint"].values())) == 2
     assert document["data"]["store_sha256"] == json.loads(Path("data/skeletons/demo/sbu/meta.json").read_text())["sha256"]
+
+
+def test_a_method_without_pretraining_has_one_stage_of_training(small_project: Path) -> None:
+    finetune.main("p-sta-lstm-scratch")
+    history = pd.read_csv(RESULTS / "p-sta-lstm-scratch" / "history.csv")
+    runs = history.groupby(["fold", "seed"])
+    assert runs["phase"].apply(list).tolist() == [["main", "joint"]] * 4 and runs["step"].apply(list).tolist() == [[1, 2]] * 4
+    assert set(history["stage"]) == {"finetune"}
+    prints = json.loads((RESULTS / "p-sta-lstm-scratch" / "run.json").read_text())["fingerprint"]
+    assert prints["pretrain"] == prints["finetune"]
+    assert [path.name for path in (RUNS / "p-sta-lstm-scratch").iterdir()] == ["finetune"]
 
 
 def test_twice_gives_the_same_bytes(trained: Path) -> None:

@@ -9,28 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from tests import import_graph
+from pipeline.commands import imports
 from tests.conftest import ROOT
 
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"check", "search", "stages"},
-    {"cells", "report", "tracking", "use"},
-    {"runs"},
-    {"training"},
-    {"methods"},
-    {"datasets", "model"},
-    {"regression", "skeletons", "summaries"},
-    {"statistics"},
-    {"params"},
-    {"grid"},
-    {"sections"},
-    {"executors"},
+    {"commands"},
+    {"stages"},
+    {"report", "tracking"},
+    {"networks"},
+    {"config", "results"},
+    {"datasets"},
+    {"running"},
+    {"section"},
     {"errors"},
+    {"core"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
-GRAPH = import_graph.read(ROOT / "pipeline")
+GRAPH = imports.read(ROOT / "pipeline")
 HEAVY = ("torch", "mlflow", "pandas", "numpy", "scipy", "matplotlib", "dvc")
 
 
@@ -50,7 +47,7 @@ def test_imports_run_downwards(name: str) -> None:
 
 
 def test_no_circle() -> None:
-    assert import_graph.cycle(GRAPH) is None
+    assert imports.cycle(GRAPH) is None
 
 
 @pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) == "stages"))
@@ -58,15 +55,32 @@ def test_no_stage_imports_another(name: str) -> None:
     assert [other for other in GRAPH[name].inside if part(other) == "stages"] == []
 
 
-@pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) == "model"))
+def room(name: str) -> str:
+    """The part, and within `core` the folder or file."""
+    return ".".join(name.split(".")[1:3]) if part(name) == "core" else part(name)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) == "core"))
+def test_core_knows_nothing_of_the_rest(name: str) -> None:
+    assert {part(other) for other in GRAPH[name].inside} <= {"core"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if room(name) == "core.model"))
 def test_model_can_be_copied_into_another_project(name: str) -> None:
-    assert {part(other) for other in GRAPH[name].inside} <= {"model"}
+    assert {room(other) for other in GRAPH[name].inside} <= {"core.model"}
     assert GRAPH[name].outside <= {"torch"} | sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("name", sorted(name for name in GRAPH if part(name) in ("core", "networks")))
+def test_what_trains_knows_nothing_of_parameters_files_and_tools(name: str) -> None:
+    tools = {"dvc", "mlflow", "click", "pydantic", "ruamel", "yaml", "tqdm", "distributed"}
+    assert GRAPH[name].outside & tools == set()
+
+
 def test_torch_is_for_models_and_training_alone() -> None:
-    users = {part(name) for name, module in GRAPH.items() if "torch" in module.outside}
-    assert users == {"model", "training"}
+    users = {room(name) for name, module in GRAPH.items() if "torch" in module.outside}
+    assert users == {"core.model", "core.training", "networks", "running"}
+    assert [n for n, m in GRAPH.items() if part(n) == "running" and "torch" in m.outside] == ["pipeline.running.ranks"]
 
 
 def importers(wanted: str) -> set[str]:
@@ -84,7 +98,7 @@ def test_mlflow_is_for_tracking_alone() -> None:
 
 def test_report_reads_results_only() -> None:
     reached = {part(other) for name, module in GRAPH.items() if part(name) == "report" for other in module.inside}
-    assert reached <= {"report", "datasets", "errors", "grid", "params", "sections", "skeletons", "statistics", "summaries"}
+    assert reached <= {"report", "config", "core", "datasets", "results", "section"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["track", "--help"], ["pretrain", "--help"]])
@@ -120,21 +134,21 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_graph_of_a_known_package(small: Path) -> None:
-    graph = import_graph.read(small)
+    graph = imports.read(small)
     edges = {(name, other) for name, module in graph.items() for other in module.inside}
     s = "small"
     assert edges == {(f"{s}.a", f"{s}.b"), (f"{s}.b", f"{s}.inner.x"), (f"{s}.d", f"{s}.b"), (f"{s}.inner", f"{s}.inner.x")}
     assert (graph["small.a"].outside, graph["small.b"].outside) == ({"os", "typing"}, {"torch"})
-    assert import_graph.closure("small.a", graph) == {"small", "small.a", "small.b", "small.inner", "small.inner.x"}
-    assert "small.d" in import_graph.closure("small.a", graph, {"small.b": ["small.d"]})
-    assert [import_graph.is_bare_package(graph[name]) for name in ("small", "small.inner", "small.a")] == [True, False, False]
+    assert imports.closure("small.a", graph) == {"small", "small.a", "small.b", "small.inner", "small.inner.x"}
+    assert "small.d" in imports.closure("small.a", graph, {"small.b": ["small.d"]})
+    assert [imports.is_bare_package(graph[name]) for name in ("small", "small.inner", "small.a")] == [True, False, False]
 
 
 def test_circle_in_a_known_package(small: Path) -> None:
-    assert import_graph.cycle(import_graph.read(small)) is None
+    assert imports.cycle(imports.read(small)) is None
     (small / "inner" / "x.py").write_text("def f():\n    from small import d\n")
-    found = import_graph.cycle(import_graph.read(small))
+    found = imports.cycle(imports.read(small))
     assert found is not None
     assert set(found) == {"small.d", "small.b", "small.inner.x"}
-    graph = import_graph.read(small)
+    graph = imports.read(small)
     assert all(earlier in graph[later].inside for earlier, later in pairwise(found))

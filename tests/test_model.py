@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.model import STALSTM, Config, Output, Penalties, objective
-from pipeline.model.sta_lstm import Dropout, initialise
+from pipeline.core.model import STALSTM, Config, Output, Penalties, objective
+from pipeline.core.model.sta_lstm import Dropout, initialise
 
 T, B, J, M, C = 7, 3, 5, 2, 4
 LENGTHS = [7, 4, 6]

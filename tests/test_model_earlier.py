@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.model import HBRNN, PLSTM, STALSTM, Config, CoOccurrence, DeepLSTM, Penalties, WindowSVM, objective
-from pipeline.model.bidirectional import Bidirectional, reverse
-from pipeline.model.co_occurrence import InDepthDropout, cells
-from pipeline.model.p_lstm import PartAwareLSTM
-from pipeline.model.window_svm import measure, size, windows
+from pipeline.core.model import STALSTM, Config, Penalties, objective
+from pipeline.networks.bidirectional import Bidirectional, reverse
+from pipeline.networks.co_occurrence import CoOccurrence, InDepthDropout, cells
+from pipeline.networks.deep_lstm import DeepLSTM
+from pipeline.networks.hbrnn import HBRNN
+from pipeline.networks.p_lstm import PLSTM, PartAwareLSTM
+from pipeline.networks.windows import WindowSVM, measure, size, windows
 
 T, B, J, M, C = 7, 3, 5, 2, 4
 LENGTHS = [7, 4, 6]

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from pipeline.datasets import ntu
-from pipeline.errors import MalformedSkeleton, ParamsError, RawDataMissing, TooManyMalformed
-from pipeline.sections import NtuNormalize, SbuNormalize
-from pipeline.skeletons import Meta, Sample, Store, Writer
+from pipeline.config import params as parameters
+from pipeline.core.errors import ParamsError
+from pipeline.core.skeletons import Meta, Sample, Store, Writer
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu.settings import NtuNormalize
+from pipeline.datasets.sbu.settings import SbuNormalize
+from pipeline.datasets.shared.errors import MalformedSkeleton, RawDataMissing, TooManyMalformed
 from pipeline.stages import download, normalize, split
-from tests.conftest import META, ROOT
+from tests.conftest import META, document_of_params, in_a_project, write_params
 from tests.skeleton_text import pose, text
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project with the parameters of this one, as the current folder."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
+    in_a_project(tmp_path, monkeypatch)
     return tmp_path
 
 
@@ -50,12 +52,25 @@ class Format:
                 writer.add(Sample(path.name, 1, 0, 0, 0, 1, 1), frames)
 
 
+@dataclass
+class Named:
+    """The format with the type of its section."""
+
+    reader: Format
+    SECTION: type
+
+    def normalize(self, *arguments: Any) -> None:
+        self.reader.normalize(*arguments)
+
+
 @pytest.fixture
 def toys(project: Path, monkeypatch: pytest.MonkeyPatch) -> Format:
     """A data set `toys` of two raw formats under the names that params.yaml has sections for."""
     module, reader = ModuleType("pipeline.datasets.toys"), Format()
-    vars(module).update(FORMATS={"sbu": reader, "ntu": reader}, PROTOCOLS={})
+    formats = {"sbu": Named(reader, SbuNormalize), "ntu": Named(reader, NtuNormalize)}
+    vars(module).update(FORMATS=formats, PROTOCOLS={})
     monkeypatch.setitem(sys.modules, "pipeline.datasets.toys", module)
+    vary({})
     for store, number in (("sbu", "1.5"), ("ntu", "2.5")):
         folder = project / "data" / "raw" / "toys" / store
         folder.mkdir(parents=True)
@@ -74,14 +89,17 @@ def test_every_format_is_read_with_its_own_section(toys: Format) -> None:
     assert [path.name for path in Path("data/skeletons").iterdir()] == ["toys"]
 
 
-def vary(project: Path, variants: dict[str, object]) -> None:
-    document = yaml.safe_load((project / "params.yaml").read_text())
+def vary(variants: dict[str, object]) -> None:
+    """The data set has cells that read its plain stores, and these variants."""
+    document = document_of_params()
     document["normalize"]["variants"] = variants
-    (project / "params.yaml").write_text(yaml.safe_dump(document))
+    document["protocols"] = {name: {"dataset": "toys", "store": name} for name in ("sbu", "ntu")}
+    document["grid"] = {"toys": [{"protocols": ["sbu", "ntu"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "demo"}]}
+    write_params(document | {"use": {"groups": ["toys"], "datasets": {"toys": "pipeline/datasets"}}})
 
 
-def test_variants_of_the_data_set_stand_beside_its_stores(project: Path, toys: Format) -> None:
-    vary(project, {"toys": {"sbu-file-order": {"order": "file"}}, "sbu": {"sbu-unsmoothed": {"smooth": "none"}}})
+def test_variants_of_the_data_set_stand_beside_its_stores(toys: Format) -> None:
+    vary({"toys": {"sbu-file-order": {"order": "file"}}, "sbu": {"sbu-unsmoothed": {"smooth": "none"}}})
     normalize.main("toys")
     folder = Path("data/skeletons/toys")
     assert sorted(path.name for path in folder.iterdir()) == ["ntu", "sbu", "sbu-file-order"]
@@ -91,10 +109,14 @@ def test_variants_of_the_data_set_stand_beside_its_stores(project: Path, toys: F
     assert plain == variant  # so the splits of the plain store serve
 
 
-def test_variant_of_a_raw_format_that_the_data_set_lacks(project: Path, toys: Format) -> None:
-    vary(project, {"toys": {"ntu-file-order": {"order": "file"}}})
+@pytest.mark.parametrize("toys_store", ["ntu-file-order", "ntu"])
+def test_store_of_a_raw_format_that_the_data_set_lacks(toys: Format, toys_store: str) -> None:
+    document = parameters.read()
+    document["normalize"]["variants"] = {"toys": {"ntu-file-order": {"order": "file"}}}
+    document["protocols"]["ntu"]["store"] = toys_store
+    write_params(document)
     del vars(sys.modules["pipeline.datasets.toys"])["FORMATS"]["ntu"]
-    with pytest.raises(ParamsError, match=r"variants\.toys\.ntu-file-order: toys has raw formats sbu"):
+    with pytest.raises(ParamsError, match=f"store {toys_store} of toys: expected a raw format of it: sbu"):
         normalize.main("toys")
     assert not list(Path("data/skeletons").glob("*"))
 

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import params
-from pipeline.datasets import ntu, ntu_archive, ntu_clips
-from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
-from pipeline.sections import NtuNormalize, SourceDownload
-from pipeline.skeletons import Store
+from pipeline.config import params
+from pipeline.core.skeletons import Store
+from pipeline.datasets.ntu import archive as ntu_archive
+from pipeline.datasets.ntu import clips as ntu_clips
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
 
@@ -25,7 +27,7 @@ LISTED = "S001C002P005R002A008"  # one of the 302
 
 @pytest.fixture
 def section() -> NtuNormalize:
-    return params.load(ROOT / "params.yaml").normalize.ntu
+    return params.load(ROOT / "params.yaml").params.normalize.ntu
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------------

@@ -8,13 +8,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import params
-from pipeline.datasets import ntu, ntu120, ntu_archive, ntu_clips, ranges
-from pipeline.errors import ArchiveMismatch, RawDataMissing, SplitMismatch
-from pipeline.sections import NtuNormalize, SourceDownload
-from pipeline.skeletons import Store
+from pipeline.config import params
+from pipeline.core.skeletons import Store
+from pipeline.datasets.ntu import archive as ntu_archive
+from pipeline.datasets.ntu import clips as ntu_clips
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.ntu120 import dataset as ntu120
+from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing, SplitMismatch
+from pipeline.datasets.shared.registry import ranges
 from pipeline.stages import download, normalize, split
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import clip, write_files, write_zip
 
 FIRST, SECOND = ntu120.FACTS.archives
@@ -61,7 +65,7 @@ def test_training_subjects_are_the_53() -> None:
 
 
 def test_the_535_listed_samples() -> None:
-    text = Path(ntu120.__file__).with_name("ntu120_missing.txt").read_text()
+    text = Path(ntu.__file__).with_name("ntu120_missing.txt").read_text()
     names = text.split()
     assert text == "".join(f"{name}\n" for name in sorted(set(names)))
     assert (len(names), set(names)) == (535, ntu120.NTU120.listed_missing())
@@ -224,7 +228,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def section() -> NtuNormalize:
-    return params.load(ROOT / "params.yaml").normalize.ntu
+    return params.load(ROOT / "params.yaml").params.normalize.ntu
 
 
 def store(source: Path, folder: Path, section: NtuNormalize, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -277,8 +281,7 @@ def test_actions_of_two_people_are_known(section: NtuNormalize) -> None:
 
 
 def test_from_download_to_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
+    in_a_project(tmp_path, monkeypatch)
     write_zip(tmp_path / "in" / FIRST, files(OLD))
     write_zip(tmp_path / "in" / SECOND, {**files(NEW), LISTED: b"never read"})
     monkeypatch.setenv("NTU120_SOURCE", str(tmp_path / "in"))

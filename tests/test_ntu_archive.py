@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import params
-from pipeline.datasets import ntu, ntu_archive
-from pipeline.datasets.ntu_archive import Member
-from pipeline.errors import ArchiveMismatch, RawDataMissing
-from pipeline.sections import NtuNormalize, SourceDownload
+from pipeline.config import params
+from pipeline.datasets.ntu import archive as ntu_archive
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu.archive import Member
+from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, write_files, write_zip
 
@@ -20,7 +21,7 @@ FILES = {name: clip(name) for name in NAMES}
 
 @pytest.fixture
 def section() -> NtuNormalize:
-    return params.load(ROOT / "params.yaml").normalize.ntu
+    return params.load(ROOT / "params.yaml").params.normalize.ntu
 
 
 def fetch(source: Path | str, target: Path) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline import params
-from pipeline.datasets import ntu_bodies
-from pipeline.datasets.ntu_bodies import bodies, body_coordinates, motion
-from pipeline.datasets.ntu_reader import Recording, read
-from pipeline.errors import MalformedSkeleton
-from pipeline.sections import NtuNormalize
-from pipeline.skeletons import Frames
+from pipeline.config import params
+from pipeline.core.skeletons import Frames
+from pipeline.datasets.ntu import bodies as ntu_bodies
+from pipeline.datasets.ntu.bodies import bodies, body_coordinates, motion
+from pipeline.datasets.ntu.reader import Recording, read
+from pipeline.datasets.ntu.settings import NtuNormalize
+from pipeline.datasets.shared.errors import MalformedSkeleton
 from tests.conftest import ROOT
 from tests.skeleton_text import pose, text
 
@@ -27,7 +27,7 @@ CHAIR = pose(1, width=1.0, height=0.5)
 @pytest.fixture
 def section() -> NtuNormalize:
     """The rules of `params.yaml` with the coordinates left where they are."""
-    return params.load(ROOT / "params.yaml").normalize.ntu.model_copy(update={"centre": "none"})
+    return params.load(ROOT / "params.yaml").params.normalize.ntu.model_copy(update={"centre": "none"})
 
 
 def with_rules(section: NtuNormalize, **rules: object) -> NtuNormalize:

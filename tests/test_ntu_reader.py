@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets import ntu_kernel, ntu_reader
-from pipeline.datasets.ntu_reader import _read_plain, read, read_lines
-from pipeline.errors import MalformedSkeleton
+from pipeline.datasets.ntu import kernel as ntu_kernel
+from pipeline.datasets.ntu import reader as ntu_reader
+from pipeline.datasets.ntu.reader import _read_plain, read, read_lines
+from pipeline.datasets.shared.errors import MalformedSkeleton
 from tests.skeleton_text import Body, pose, read_by_loop, text
 
 A, B = 72057594037930243, 72057594037930244  # one number as floats

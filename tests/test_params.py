@@ -9,43 +9,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
-from pipeline import params, use
-from pipeline.errors import ParamsError
-from tests.conftest import ROOT
+from pipeline.commands import use
+from pipeline.config import params
+from pipeline.config.resolve import of_report
+from pipeline.core.errors import ParamsError
+from pipeline.core.files import read_json
+from pipeline.datasets.shared import registry
+from pipeline.stages import resolve
+from tests.conftest import ROOT, document_of_params, in_a_project
 
 FILE = ROOT / "params.yaml"
-GRID = {"cells", "use", "seeds", "recipes", "methods", "search"}  # what runs, or is tried; all other sections say how
+GRID = {"protocols", "grid", "use", "seeds", "recipes", "methods", "search"}  # what runs, or is tried; all others say how
 
 
 @pytest.fixture
-def document(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE"):
-        monkeypatch.delenv(name, raising=False)
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
-    return loaded
+def document() -> dict[str, Any]:
+    """The content of the file, with the demo in use."""
+    return document_of_params() | {"use": {"groups": ["demo"], "datasets": {"demo": "pipeline/datasets"}}}
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
+    """The file in a folder of its own, beside what `use` reads and writes there."""
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(ROOT / name, tmp_path)
     return Path(shutil.copy(FILE, tmp_path / "params.yaml"))
 
 
 def put(document: dict[str, Any], dotted: str, value: object) -> dict[str, Any]:
-    """Set a value deep inside."""
+    """Set a value deep inside; a number names a place in a list."""
     *parents, last = dotted.split(".")
-    inner = document
+    inner: Any = document
     for parent in parents:
-        inner = inner[parent]
+        inner = inner[int(parent) if parent.isdigit() else parent]
     inner[last] = value
     return document
 
 
 def test_the_projects_own_file_is_accepted(document: dict[str, Any]) -> None:
     found = params.load(FILE)
-    assert found.model.layers == document["model"]["layers"]
-    assert found.use.datasets == document["use"]["datasets"]
+    assert found.params.model.layers == document["model"]["layers"]
+    assert {cell.dataset for cell in found.cells.values()} == set(found.params.use.datasets)
+    assert found.cells == {name: cell for name, cell in found.every.items() if cell.group in found.params.use.groups}
+    assert set(params.build(document).cells) == {name for name, cell in found.every.items() if cell.group == "demo"}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,15 @@ def test_the_projects_own_file_is_accepted(document: dict[str, Any]) -> None:
         ("download.surprise", "/data", "valid dictionary"),
         ("download.ntu.source", 1, "valid string"),
         ("methods.lstm.surprise", True, "Extra inputs are not permitted"),
-        ("cells.sbu.sbu-paper-lstm.surprise", 1, "Extra inputs are not permitted"),
+        ("grid.sbu.0.surprise", 1, "Extra inputs are not permitted"),
+        ("grid.sbu.0.names", "{dataset}-{method}", "match pattern"),
+        ("grid.sbu.0.names", "a/{method}", "match pattern"),
+        ("grid.sbu.0.methods", "lstm", "valid list"),
+        ("grid.sbu.0.methods", [], "at least 1 item"),
+        ("grid.sbu", {}, "valid list"),
+        ("protocols.sbu.surprise", 1, "Extra inputs are not permitted"),
+        ("use.cells", {}, "Extra inputs are not permitted"),
+        ("use.datasets", ["demo"], "valid dictionary"),
         ("model.hidden", "100", "valid integer"),
         ("model.hidden", 10.5, "valid integer"),
         ("model.hidden", True, "valid integer"),
@@ -104,55 +120,177 @@ def test_all_mistakes_are_named_at_once(document: dict[str, Any]) -> None:
     assert [line.split(":")[0].strip() for line in str(failure.value).splitlines()[1:]] == ["model.layers", "finetune.joint"]
 
 
+# Every cell of the grid: group, beginnings and ends of names, and what they are: protocol, recipe, store and seeds.
+# An end that is no method is a switch of sbu-paper-sta-lstm: its recipe is `paper-<end>`, or its store `sbu-<end>`.
+FULL, ABLATION = "lstm sa-lstm ta-lstm sta-lstm", "lstm sa-lstm ta-lstm sta-lstm sta-lstm-noreg sta-lstm-scratch"
+TWINS = "sa-lstm-noreg sa-lstm-scratch ta-lstm-noreg ta-lstm-scratch"
+YUN = "raw-skeleton-yun2012 joint-feature-yun2012"
+CELLS = (
+    ("demo", "demo-sbu-", FULL, "demo-sbu demo sbu demo"),
+    ("demo", "demo-ntu-cs-", "lstm sta-lstm", "demo-ntu-cs demo ntu demo"),
+    ("demo", "demo-ntu-cv-", "lstm sta-lstm", "demo-ntu-cv demo ntu demo"),
+    ("demo-tuned", "demo-ntu-cs-tuned-", "lstm sta-lstm", "demo-ntu-cs tuned ntu demo"),
+    ("demo-tuned", "demo-ntu-cv-tuned-", "lstm sta-lstm", "demo-ntu-cv tuned ntu demo"),
+    ("sbu", "sbu-paper-", ABLATION, "sbu paper sbu sbu"),
+    ("sbu", "sbu-tuned-", ABLATION, "sbu tuned sbu sbu"),
+    ("sbu-switches", "sbu-paper-", "plain-alpha lambda1-0 l1-literal", "sbu recipe sbu sbu-few"),
+    ("sbu-switches", "sbu-paper-", "file-order", "sbu paper store sbu-few"),
+    ("sbu-switches", "sbu-paper-", "test-epoch augmented velocity", "sbu recipe sbu sbu-few"),
+    ("sbu-more", "sbu-paper-", f"lstm-noreg {TWINS}", "sbu paper sbu sbu-few"),
+    ("sbu-more", "sbu-tuned-", TWINS, "sbu tuned sbu sbu-few"),
+    ("sbu-more", "sbu-paper-", "shared-gates beta-sum summed-scores dead-beta l1-mean", "sbu recipe sbu sbu-few"),
+    ("sbu-more", "sbu-paper-", "unsmoothed uncentred centred-once", "sbu paper store sbu-few"),
+    ("sbu-more", "sbu-paper-", "20-frames dropout-last heldout bfloat16 batch-8 double-phases", "sbu recipe sbu sbu-few"),
+    ("sbu-rest", "sbu-paper-", "p-lstm deep-lstm", "sbu paper sbu sbu-three"),
+    ("sbu-rest", "sbu-tuned-", "p-lstm deep-lstm", "sbu tuned sbu sbu-three"),
+    ("sbu-earlier", "sbu-paper-", f"{YUN} hbrnn co-occurrence-rnn", "sbu paper sbu sbu-three"),
+    ("sbu-earlier", "sbu-tuned-", "hbrnn co-occurrence-rnn", "sbu tuned sbu sbu-three"),
+    ("ntu", "ntu-cs-tuned-", FULL, "ntu-cs tuned ntu ntu"),
+    ("ntu", "ntu-cv-tuned-", FULL, "ntu-cv tuned ntu ntu"),
+    ("ntu-paper", "ntu-cs-paper-large-", FULL, "ntu-cs paper-large ntu ntu"),
+    ("ntu-paper", "ntu-cv-paper-large-", FULL, "ntu-cv paper-large ntu ntu"),
+    ("ntu-earlier", "ntu-cs-tuned-", "hbrnn deep-lstm p-lstm", "ntu-cs tuned ntu ntu"),
+    ("ntu-earlier", "ntu-cv-tuned-", "hbrnn deep-lstm p-lstm", "ntu-cv tuned ntu ntu"),
+    ("ntu120", "ntu120-csub-tuned-", "lstm sta-lstm", "ntu120-csub tuned ntu ntu"),
+    ("ntu120", "ntu120-cset-tuned-", "lstm sta-lstm", "ntu120-cset tuned ntu ntu"),
+)
+COUNTS = {"demo": 8, "demo-tuned": 4, "sbu": 12, "sbu-switches": 7, "sbu-more": 23, "sbu-rest": 4, "sbu-earlier": 6}
+COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4}
+
+
+def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
+    found = {}
+    for group, begin, ends, words in CELLS:
+        protocol, recipe, store, seeds = words.split()
+        for end in ends.split():
+            switch = end not in methods
+            found[f"{begin}{end}"] = {
+                "group": group,
+                "dataset": protocol.partition("-")[0],
+                "store": f"sbu-{end}" if store == "store" else store,
+                "protocol": protocol,
+                "method": "sta-lstm" if switch else end,
+                "recipe": f"paper-{end}" if recipe == "recipe" else recipe,
+                "seeds": seeds,
+                "switch_of": "sbu-paper-sta-lstm" if switch else "",
+            }
+    return found
+
+
+def test_grid_has_these_cells_and_no_others(document: dict[str, Any]) -> None:
+    found = {name: cell.model_dump() for name, cell in params.load(FILE).every.items()}
+    assert list(found) == list(expected_cells(set(document["methods"])))  # their order is that of tables and of what runs first
+    assert found == expected_cells(set(document["methods"]))
+    assert {group: sum(cell["group"] == group for cell in found.values()) for group in document["grid"]} == COUNTS
+    assert len(found) == 90
+    switch = {"group": "sbu-switches", "dataset": "sbu", "protocol": "sbu", "method": "sta-lstm", "seeds": "sbu-few"}
+    switch |= {"switch_of": "sbu-paper-sta-lstm"}
+    assert found["sbu-paper-file-order"] == {**switch, "store": "sbu-file-order", "recipe": "paper"}
+    assert found["sbu-paper-test-epoch"] == {**switch, "store": "sbu", "recipe": "paper-test-epoch"}
+    plain = {"dataset": "ntu120", "store": "ntu", "seeds": "ntu", "switch_of": "", "group": "ntu120"}
+    names = {"protocol": "ntu120-cset", "recipe": "tuned", "method": "sta-lstm"}
+    assert found["ntu120-cset-tuned-sta-lstm"] == {**plain, **names}
+    names = {"protocol": "demo-ntu-cs", "recipe": "demo", "method": "lstm"}
+    assert found["demo-ntu-cs-lstm"] == {**plain, **names, "dataset": "demo", "seeds": "demo", "group": "demo"}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("dataset", "sbu", "dataset 'sbu' is none of demo"),
-        ("method", "gru", "method 'gru' is none of lstm, "),
-        ("recipe", "fast", "recipe 'fast' is none of "),
-        ("seeds", "many", "seeds 'many' is none of demo, sbu, "),
-        ("store", "sbu-file-order", "store 'sbu-file-order' is none of sbu, ntu"),  # a variant of another data set
-        ("switch_of", "y", "switch_of 'y' is not in use; use the group of that cell too"),
+        ("protocols", ["demo-sbu", "kinetics"], "grid.demo.0: protocol 'kinetics' is none of demo-sbu, demo-ntu-cs, "),
+        ("methods", ["lstm", "gru"], "grid.demo.0: method 'gru' is none of lstm, "),
+        ("recipes", ["demo", "fast"], "grid.demo.0: recipe 'fast' is none of paper, "),
+        ("seeds", "many", "grid.demo.0: seeds 'many' is none of demo, sbu, "),
+        ("stores", ["sbu-file-order"], "cell demo-sbu-lstm: store 'sbu-file-order' is none of sbu, ntu"),  # of another data set
+        ("switch_of", "y", "cell demo-sbu-lstm: switch_of 'y' is not in use; use the group of that cell too"),
     ],
 )
-def test_cell_that_refers_to_nothing_is_named(document: dict[str, Any], key: str, value: str, message: str) -> None:
-    put(document, "use", {"datasets": ["demo"], "cells": {"x": document["cells"]["demo"]["demo-sbu-lstm"] | {key: value}}})
-    with pytest.raises(ParamsError, match=re.escape(f"use.cells.x: {message}")):
+def test_line_that_refers_to_nothing_is_named(document: dict[str, Any], key: str, value: object, message: str) -> None:
+    put(document, f"grid.demo.0.{key}", value)
+    with pytest.raises(ParamsError, match=re.escape(f"here.yaml: {message}")):
+        params.build(document, "here.yaml")
+
+
+@pytest.mark.parametrize(("key", "value"), [("protocols", ["no"]), ("methods", ["no"]), ("recipes", ["no"]), ("seeds", "no")])
+def test_lines_that_are_not_in_use_are_checked_too(document: dict[str, Any], key: str, value: object) -> None:
+    put(document, f"grid.ntu120.0.{key}", value)
+    with pytest.raises(ParamsError, match=rf"grid\.ntu120\.0: {key.removesuffix('s')}s? 'no' is none of "):
         params.build(document)
 
 
-def in_use(document: dict[str, Any], **changes: dict[str, object]) -> dict[str, Any]:
-    """The SBU's cells and switches in use; keyword arguments are cells, with `_` for `-`, and what to change in them."""
-    cells = {**document["cells"]["sbu"], **document["cells"]["sbu-switches"]}
-    for name, change in changes.items():
-        key = name.replace("_", "-")
-        cells[key] = {**cells.get(key, cells["sbu-paper-lstm"]), **change}
-    return put(document, "use", {"datasets": ["sbu"], "cells": cells})
+def test_cell_name_that_comes_twice_is_named(document: dict[str, Any]) -> None:
+    twice = r"cell demo-sbu-lstm is in group demo already; give the line other `names`"
+    lines = document["grid"]
+    for group in ("demo", "again"):
+        more = {**lines, group: [*lines.get(group, []), lines["demo"][0]]}
+        with pytest.raises(ParamsError, match=rf"grid\.{group}\.{len(more[group]) - 1}: {twice}"):
+            params.build(document | {"grid": more})
+    put(document, "grid.demo.0.recipes", ["demo", "paper"])  # whose names do not tell recipes apart
+    with pytest.raises(ParamsError, match=rf"grid\.demo\.0: {twice}"):
+        params.build(document)
+
+
+def test_names_of_a_line_may_say_what_they_like(document: dict[str, Any]) -> None:
+    line = {"protocols": ["sbu"], "recipes": ["paper"], "methods": ["sta-lstm"], "seeds": "sbu"}
+    line |= {"switch_of": "sbu-paper-sta-lstm", "stores": ["sbu-unsmoothed", "sbu-uncentred"]}
+    document["grid"]["sbu"].append(line | {"names": "{protocol}_{recipe}.{method}-{variant}-2"})
+    found = params.build(in_use(document)).cells
+    names = {"sbu_paper.sta-lstm-unsmoothed-2": "sbu-unsmoothed", "sbu_paper.sta-lstm-uncentred-2": "sbu-uncentred"}
+    assert {name: found[name].store for name in names} == names
+
+
+@pytest.mark.parametrize(
+    ("used", "message"),
+    [
+        ({"groups": ["kinetics"], "datasets": {}}, "use.groups: no group kinetics; there are demo, demo-tuned, sbu, "),
+        ({"groups": ["demo", "sbu"], "datasets": {"demo": "a"}}, "run `python -m pipeline use demo sbu`"),
+        ({"groups": ["demo"], "datasets": {"demo": "a", "sbu": "b"}}, "use.datasets are not those of its groups; run `python"),
+        ({"groups": ["demo"], "datasets": {}}, "use.datasets are not those of its groups; run `python -m pipeline use demo`"),
+    ],
+)
+def test_groups_and_data_sets_in_use_fit(document: dict[str, Any], used: dict[str, object], message: str) -> None:
+    with pytest.raises(ParamsError, match=re.escape(message)):
+        params.build(document | {"use": used})
+
+
+def in_use(document: dict[str, Any], **cells: dict[str, object]) -> dict[str, Any]:
+    """The SBU's cells and switches in use; keyword arguments are further cells, and how they differ from sbu-paper-lstm."""
+    line = {"protocols": ["sbu"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "sbu"}
+    document["grid"]["sbu"] += [{**line, **change, "names": name} for name, change in cells.items()]
+    return put(document, "use", {"groups": ["sbu", "sbu-switches"], "datasets": {"sbu": "pipeline/datasets/sbu"}})
 
 
 def test_switches_of_the_project_can_be_compared(document: dict[str, Any]) -> None:
-    found = params.build(in_use(document)).use.cells
+    found = params.build(in_use(document)).cells
     assert {cell.switch_of for cell in found.values()} == {"", "sbu-paper-sta-lstm"}
 
 
 def test_switch_of_a_switch_or_of_another_protocol_is_refused(document: dict[str, Any]) -> None:
-    refused = "expected a cell of sbu that is no switch itself"
-    with pytest.raises(ParamsError, match=refused):
+    refused = "cell x: switch_of '{}': expected a cell of {} that is no switch itself"
+    with pytest.raises(ParamsError, match=refused.format("sbu-paper-plain-alpha", "sbu")):
         params.build(in_use(document, x={"switch_of": "sbu-paper-plain-alpha"}))
-    with pytest.raises(ParamsError, match=r"expected a cell of other that is no switch"):
-        params.build(in_use(document, x={"switch_of": "sbu-paper-sta-lstm", "protocol": "other"}))
+    document["protocols"]["other"] = {"dataset": "sbu", "store": "sbu"}
+    document["grid"]["sbu"].pop()
+    with pytest.raises(ParamsError, match=refused.format("sbu-paper-sta-lstm", "other")):
+        params.build(in_use(document, x={"switch_of": "sbu-paper-sta-lstm", "protocols": ["other"]}))
+
+
+def test_switch_whose_reference_is_not_in_use_is_named(document: dict[str, Any]) -> None:
+    put(document, "use", {"groups": ["sbu-switches"], "datasets": {"sbu": "pipeline/datasets/sbu"}})
+    with pytest.raises(ParamsError, match="switch_of 'sbu-paper-sta-lstm' is not in use; use the group of that cell too"):
+        params.build(document)
 
 
 def test_cell_that_stands_there_twice_is_named(document: dict[str, Any]) -> None:
-    with pytest.raises(ParamsError, match=r"use\.cells\.x: protocol, recipe and method are those of sbu-paper-lstm; set"):
-        params.build(in_use(document, x={"store": "sbu-file-order"}))
+    with pytest.raises(ParamsError, match="cell x: protocol, recipe and method are those of sbu-paper-lstm; set `switch_of`"):
+        params.build(in_use(document, x={"stores": ["sbu-file-order"]}))
 
 
 def test_variant_has_its_changes_laid_over_its_raw_format(document: dict[str, Any]) -> None:
-    section = params.build(document).normalize
+    section, plain = params.build(document).params.normalize, document["normalize"]["sbu"]
     changed = params.section_of(section, "sbu", "sbu-file-order")
-    assert changed == section.sbu.model_copy(update={"order": "file"})
-    assert params.section_of(section, "sbu", "sbu") == params.section_of(section, "demo", "sbu") == section.sbu
+    assert changed == {**plain, "order": "file"} != plain
+    assert params.section_of(section, "sbu", "sbu") == params.section_of(section, "demo", "sbu") == plain
     assert [params.raw_format(section, "sbu", name) for name in ("sbu", "sbu-file-order", "ntu")] == ["sbu", "sbu", "ntu"]
 
 
@@ -183,17 +321,53 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         params.load(tmp_path / "none.yaml")
 
 
-def test_environment_says_where_raw_files_are(copy: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_says_where_raw_files_are(tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE"):
+        monkeypatch.delenv(name, raising=False)
+    in_a_project(tmp_path, monkeypatch)
+    before = {path: path.read_bytes() for path in Path("data/params").glob("*/download.json")}
+    assert len(before) == 4
+
+    def source(dataset: str) -> str:
+        return str(registry.download_section(dataset).source)
+
+    written = {name: document["download"][name]["source"] for name in ("sbu", "ntu", "ntu120")}
+    assert {name: source(name) for name in written} == written
     monkeypatch.setenv("SBU_SOURCE", "/data/sbu")
-    found = params.load(copy)
-    assert found.download.sbu.source == "/data/sbu"
-    assert found.download.ntu.source == document["download"]["ntu"]["source"]
+    assert (source("sbu"), source("ntu")) == ("/data/sbu", written["ntu"])
     monkeypatch.setenv("NTU120_SOURCE", "/data/ntu120")
-    assert params.load(copy).download.ntu120.source == "/data/ntu120"
+    assert source("ntu120") == "/data/ntu120"
     monkeypatch.setenv("SBU_SOURCE", "")
     monkeypatch.setenv("NTU_SOURCE", "/data/ntu.zip")
-    found = params.load(copy)
-    assert (found.download.sbu.source, found.download.ntu.source) == (document["download"]["sbu"]["source"], "/data/ntu.zip")
+    assert (source("sbu"), source("ntu")) == (written["sbu"], "/data/ntu.zip")
+    monkeypatch.setenv("DEMO_SOURCE", "/data/demo")  # the demo has no such parameter
+    assert registry.download_section("demo").model_dump() == document["download"]["demo"]
+    resolve.main()  # an environment is no parameter: nothing is stale
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(("written", "value"), [("1e-5", 1e-5), ("2e-05", 2e-5), ("1E-3", 1e-3), ("5.e-4", 5e-4), (".5", 0.5)])
+def test_numbers_are_those_of_yaml_1_2(copy: Path, written: str, value: float) -> None:
+    text = re.sub(r"(?m)^(  lambda3: )\S+", rf"\g<1>{written}", copy.read_text())
+    copy.write_text(
+        text.replace("paper-l1-literal: {objective: {lambda3: 0.0005}}", f"tried: {{objective: {{lambda3: {written}}}}}")
+    )
+    found = params.load(put_recipe(copy, "paper-l1-literal", "tried")).params
+    assert found.objective.lambda3 == value
+    assert params.read(copy)["recipes"]["tried"] == {"objective": {"lambda3": value}}
+
+
+def put_recipe(path: Path, old: str, new: str) -> Path:
+    """The file with another recipe in the lines of the grid."""
+    path.write_text(path.read_text().replace(f", {old}]", f", {new}]"))
+    return path
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "off", "y"])
+def test_words_are_words(copy: Path, word: str) -> None:
+    copy.write_text(re.sub(r"(?m)^(  reinit_main: )\S+", rf"\g<1>{word}", copy.read_text()))
+    with pytest.raises(ParamsError, match=rf"pretrain\.reinit_main: .*valid boolean \(found '{word}'\)"):
+        params.load(copy)
 
 
 def test_overlay_changes_what_it_names_and_nothing_else() -> None:
@@ -221,13 +395,12 @@ def test_cell_has_its_recipe_laid_over(document: dict[str, Any]) -> None:
     cell, found = params.for_cell(whole, "demo-ntu-cs-sta-lstm")
     assert (cell.protocol, cell.store, cell.method) == ("demo-ntu-cs", "ntu", "sta-lstm")
     assert (found.training.batch, found.model.layers) == (99, 2)
-    assert found.training.model_copy(update={"batch": whole.training.batch}) == whole.training
-    assert found.objective == whole.objective
+    assert found.training.model_copy(update={"batch": whole.params.training.batch}) == whole.params.training
+    assert found.objective == whole.params.objective
 
 
 def test_method_without_regularisers_has_no_lambdas(document: dict[str, Any]) -> None:
-    put(document, "use", {"datasets": ["sbu"], "cells": document["cells"]["sbu"]})
-    whole = params.build(document)
+    whole = params.build(document)  # with the demo in use: other cells can be asked for, too
     lambdas = {}
     for name in ("sbu-paper-sta-lstm", "sbu-paper-sta-lstm-noreg"):
         _, found = params.for_cell(whole, name)
@@ -237,61 +410,212 @@ def test_method_without_regularisers_has_no_lambdas(document: dict[str, Any]) ->
 
 
 def test_unknown_cell_is_answered_with_those_that_are(document: dict[str, Any]) -> None:
-    with pytest.raises(ParamsError, match=r"use\.cells has no 'sbu-gru'; it has demo-sbu-lstm, "):
+    with pytest.raises(ParamsError, match="the grid has no cell 'sbu-gru'; in use are demo-sbu-lstm, "):
         params.for_cell(params.build(document), "sbu-gru")
+
+
+SBU_LINE = "use: {groups: [demo, sbu], datasets: {demo: pipeline/datasets, sbu: pipeline/datasets/sbu}}"
+
+
+def pipelines_of(path: Path) -> dict[str, list[str]]:
+    """The cells of each group that have a pipeline beside the file."""
+    found: dict[str, list[str]] = {}
+    for pipeline in path.parent.glob("cells/*/*/dvc.yaml"):
+        found.setdefault(pipeline.parts[-3], []).append(pipeline.parts[-2])
+    return found
+
+
+def seen_by_dvc(path: Path) -> list[str]:
+    """The groups whose folders are no more ignored: DVC takes the last line that fits."""
+    lines = path.with_name(".dvcignore").read_text().splitlines()
+    assert lines.count("/cells/*") == 1
+    shown = lines[lines.index("/cells/*") + 1 :]
+    assert all(line.startswith("!/cells/") for line in shown)
+    return [line.removeprefix("!/cells/") for line in shown]
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    return [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
 
 
 def test_switch_rewrites_one_line_and_back(copy: Path) -> None:
     use.switch(["demo"], copy)
+    before, ignored = copy.read_text(), copy.with_name(".dvcignore").read_text()
+    assert use.switch(["demo", "sbu"], copy).splitlines()[0] == f"{copy}: {SBU_LINE}"
+    assert changed_lines(before, copy.read_text()) == [
+        "- use: {groups: [demo], datasets: {demo: pipeline/datasets}}",
+        f"+ {SBU_LINE}",
+    ]
+    assert seen_by_dvc(copy) == ["demo", "sbu"]
+    use.switch(["demo"], copy)
+    assert (copy.read_text(), copy.with_name(".dvcignore").read_text()) == (before, ignored)
+    assert seen_by_dvc(copy) == ["demo"]
+
+
+def test_switch_brings_the_cells_of_every_group_and_their_data_sets(copy: Path) -> None:
+    use.switch(["demo-tuned", "ntu"], copy)
+    found = params.load(copy)
+    assert found.params.use.groups == ["demo-tuned", "ntu"]
+    assert found.params.use.datasets == {"demo": "pipeline/datasets", "ntu": "pipeline/datasets/ntu"}
+    assert {cell.group for cell in found.cells.values()} == {"demo-tuned", "ntu"} and len(found.cells) == 12
+    assert found.cells["ntu-cv-tuned-lstm"].protocol == "ntu-cv"
+    assert found.every.keys() == params.load(FILE).every.keys()
+    line = "use: {groups: [sbu, sbu-switches], datasets: {sbu: pipeline/datasets/sbu}}"
+    assert use.switch(["sbu", "sbu-switches"], copy).splitlines()[0] == f"{copy}: {line}"
+    assert params.load(copy).cells["sbu-paper-file-order"].switch_of == "sbu-paper-sta-lstm"
+    use.switch(["ntu120"], copy)  # whose code reads with that of NTU RGB+D
+    assert params.load(copy).params.use.datasets == {"ntu120": "pipeline/datasets"}
+
+
+def test_switch_writes_a_pipeline_for_each_cell_in_use(copy: Path) -> None:
+    said = use.switch(["demo-tuned"], copy).splitlines()
+    cells = [name for name, cell in params.load(copy).every.items() if cell.group == "demo-tuned"]
+    assert {group: sorted(names) for group, names in pipelines_of(copy).items()} == {"demo-tuned": sorted(cells)}
+    assert said[1:] == [f"cells/: pipelines written of {', '.join(cells)}"]
+    stages = params.read(copy.with_name("cells") / "demo-tuned" / "demo-ntu-cs-tuned-lstm" / "dvc.yaml")["stages"]
+    assert [stage["cmd"] for stage in stages.values()] == [
+        f"python -m pipeline {stage} demo-ntu-cs-tuned-lstm" for stage in ("finetune", "evaluate")
+    ]
+    assert len(use.switch(["demo-tuned"], copy).splitlines()) == 1  # nothing left to write
+    lock = copy.with_name("cells") / "demo-tuned" / cells[0] / "dvc.lock"
+    lock.touch()
+    said = use.switch(["demo"], copy).splitlines()
+    assert said[2].startswith("no longer in use: demo-tuned. Their results stay, but `dvc gc -w` would delete them")
+    assert lock.exists() and sorted(pipelines_of(copy)) == ["demo", "demo-tuned"]
+
+
+def test_pipeline_of_a_cell_that_is_no_more_is_removed(copy: Path) -> None:
+    use.switch(["ntu120"], copy)
+    copy.write_text(copy.read_text().replace("protocols: [ntu120-csub, ntu120-cset]", "protocols: [ntu120-cset]"))
+    said = use.switch(["ntu120"], copy).splitlines()
+    assert sorted(pipelines_of(copy)["ntu120"]) == ["ntu120-cset-tuned-lstm", "ntu120-cset-tuned-sta-lstm"]
+    assert "ntu120-csub-tuned-lstm" in said[1]
+
+
+@pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), (["demo", "no"], "no"), ([], r"\(none\)")])
+def test_switch_to_an_unknown_data_set_changes_nothing(copy: Path, names: list[str], shown: str) -> None:
+    before = {path: path.read_bytes() for path in copy.parent.iterdir()}
+    with pytest.raises(ParamsError, match=f"no group of cells {shown}; there are demo, demo-tuned, sbu, "):
+        use.switch(names, copy)
+    assert {path: path.read_bytes() for path in copy.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "group", "message"),
+    [
+        ("params.yaml", ("", ""), "sbu-switches", "switch_of 'sbu-paper-sta-lstm' is not in use"),
+        ("params.yaml", ("dataset: ntu120,", "dataset: no,"), "ntu120", "data set 'no': expected its code in pipeline/"),
+        ("params.yaml", ("\nuse:", "\nuse :"), "demo", "expected one section that starts with 'use:', found 0"),
+        ("dvc.yaml", ("licensed: &licensed", "other: &licensed"), "sbu", "dvc.yaml: expected a line `licensed: "),
+    ],
+)
+def test_switch_that_cannot_be_changes_nothing(copy: Path, file: str, change: tuple[str, str], group: str, message: str) -> None:
+    changed = copy.with_name(file)
+    changed.write_text(changed.read_text().replace(*change))
+    before = {path: path.read_bytes() for path in copy.parent.iterdir()}
+    with pytest.raises(ParamsError, match=re.escape(message)):
+        use.switch([group], copy)
+    assert {path: path.read_bytes() for path in copy.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "broken", ["use: {groups: [gone], datasets: {}}", "use: {datasets: [demo], cells: {}}", "use:", "use: []"]
+)
+def test_switch_mends_a_line_that_cannot_be_used(copy: Path, broken: str) -> None:
+    use.switch(["demo"], copy)
     before = copy.read_text()
-    line = use.switch(["demo", "sbu"], copy)
-    assert line == "use: {datasets: [demo, sbu], cells: {<<: [*demo, *sbu]}}"
-    changed = [d for d in difflib.ndiff(before.splitlines(), copy.read_text().splitlines()) if d[0] in "+-"]
-    assert changed == ["- use: {datasets: [demo], cells: {<<: [*demo]}}", f"+ {line}"]
+    copy.write_text(re.sub(r"(?m)^use:.*", broken, before))
+    with pytest.raises(ParamsError):
+        params.load(copy)
     use.switch(["demo"], copy)
     assert copy.read_text() == before
 
 
-def test_switch_brings_the_cells_of_every_group_and_their_data_sets(copy: Path, document: dict[str, Any]) -> None:
-    line = use.switch(["demo-tuned", "ntu"], copy)
-    assert line == "use: {datasets: [demo, ntu], cells: {<<: [*demo-tuned, *ntu]}}"
-    found = params.load(copy)
-    assert set(found.use.cells) == set(document["cells"]["demo-tuned"]) | set(document["cells"]["ntu"])
-    assert found.use.cells["ntu-cv-tuned-lstm"].protocol == "ntu-cv"
-    assert use.switch(["sbu", "sbu-switches"], copy) == "use: {datasets: [sbu], cells: {<<: [*sbu, *sbu-switches]}}"
-    assert params.load(copy).use.cells["sbu-paper-file-order"].switch_of == "sbu-paper-sta-lstm"
+def written_by_dvc(path: Path) -> None:
+    """Rewrite the file as `dvc exp run --set-param` does: read and written again, which folds long lines."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    document = yaml.load(path)
+    yaml.dump(document, path)
 
 
-@pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), ([], r"\(none\)")])
-def test_switch_to_an_unknown_data_set_changes_nothing(copy: Path, names: list[str], shown: str) -> None:
+@pytest.mark.parametrize("groups", [["demo"], ["demo", "sbu", "sbu-more", "sbu-switches", "ntu", "ntu120"]])
+def test_file_that_dvc_wrote_is_the_same_and_can_be_switched(copy: Path, groups: list[str]) -> None:
+    use.switch(groups, copy)
+    before, whole = copy.read_text(), params.load(copy)
+    written_by_dvc(copy)
+    assert copy.read_text() != before
+    assert params.load(copy) == whole
+    rows, own = ([(key, params.parse(value), *why) for key, value, *why in params.provenance(path)] for path in (copy, FILE))
+    assert rows == own  # but for marks around a text
+    written = copy.read_text()
+    assert (re.search(r"(?m)^use:.*\n +\S", written) is not None) == (groups != ["demo"])  # a folded line
+    use.switch(["sbu"], copy)
+    assert (found := params.load(copy)).params.use.datasets == {"sbu": "pipeline/datasets/sbu"}
+    assert {cell.group for cell in found.cells.values()} == {"sbu"} and found.every == whole.every
+    new = [line for line in changed_lines(written, copy.read_text()) if line.startswith("+")]
+    assert new == ["+ use: {groups: [sbu], datasets: {sbu: pipeline/datasets/sbu}}"]
+    assert params.read(copy) == params.read(FILE) | {"use": params.read(copy)["use"]}
+    use.switch(groups, copy)
+    assert params.load(copy) == whole
+
+
+def test_section_that_is_written_in_a_block_can_be_switched(copy: Path) -> None:
+    lines = [
+        "use:",
+        "  groups:",
+        "  - demo",
+        "  - sbu",
+        "  datasets:",
+        "    demo: pipeline/datasets",
+        "    sbu: pipeline/datasets/sbu",
+    ]
+    use.switch(["demo", "sbu"], copy)
     before = copy.read_text()
-    with pytest.raises(ParamsError, match=f"no group of cells {shown}; there are demo, demo-tuned, sbu, "):
-        use.switch(names, copy)
+    copy.write_text(before.replace(SBU_LINE, "\n".join(lines)))
+    assert params.load(copy).params.use.groups == ["demo", "sbu"]
+    use.switch(["demo", "sbu"], copy)
     assert copy.read_text() == before
 
 
-def test_switch_needs_one_line_to_rewrite(copy: Path) -> None:
-    copy.write_text(re.sub(r"(?m)^use:", "use :", copy.read_text()))
-    with pytest.raises(ParamsError, match="expected one line that starts with 'use:', found 0"):
-        use.switch(["demo"], copy)
+def test_nothing_hangs_on_anchors(copy: Path) -> None:
+    """DVC writes anchors and merge keys as it likes; what runs may not follow from them."""
+    events = list(YAML(pure=True).parse(copy.read_text()))
+    assert len(events) > 1000
+    assert not [event for event in events if getattr(event, "anchor", None)]
+    assert not [event for event in events if getattr(event, "value", None) == "<<"]
 
 
 def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any]) -> None:
-    groups = document["cells"]
-    assert groups and sum(map(len, groups.values())) == len({name for group in groups.values() for name in group})
-    for group, cells in groups.items():
-        for name, cell in cells.items():
-            recipe = "" if group == "demo" else f"{cell['recipe']}-"
-            variant = "".join(f"-{part}" for part in cell["store"].split("-")[1:])
-            switch = f"{cell['protocol']}-{cell['recipe']}{variant}"
-            assert name == (switch if cell.get("switch_of") else f"{cell['protocol']}-{recipe}{cell['method']}")
-    of_sbu = [cell["method"] for name, cells in groups.items() if name.startswith("sbu") for cell in cells.values()]
+    every = params.load(FILE).every
+    for name, cell in every.items():
+        recipe = "" if cell.group == "demo" else f"{cell.recipe}-"
+        variant = "".join(f"-{part}" for part in cell.store.split("-")[1:])
+        switch = f"{cell.protocol}-{cell.recipe}{variant}"
+        assert name == (switch if cell.switch_of else f"{cell.protocol}-{recipe}{cell.method}")
+    of_sbu = [cell.method for cell in every.values() if cell.group.startswith("sbu")]
     assert set(of_sbu) == set(document["methods"])
 
 
 def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
-    use.switch(list(document["cells"]), copy)
-    assert params.load(copy).use.datasets == ["demo", "sbu", "ntu", "ntu120"]
+    use.switch(list(document["grid"]), copy)
+    assert list(params.load(copy).params.use.datasets) == ["demo", "sbu", "ntu", "ntu120"]
+
+
+def test_report_reads_its_own_cells_and_no_others(copy: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = {"protocols": ["ntu-cs", "ntu120-csub"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "ntu"}
+    text = copy.read_text().replace("\ngrid:\n", f"\ngrid:\n  mixed: [{mixed}]\n", 1)
+    copy.write_text(re.sub(r'source: ""', "source: /home/me", text))
+    monkeypatch.chdir(copy.parent)
+    use.switch(["mixed", *document["grid"]])
+    resolve.main()
+    whole = params.load()
+    for dataset in ("demo", "sbu", "ntu", "ntu120"):
+        found = read_json(Path("data/params") / dataset / "report.json")
+        assert found == of_report(whole, dataset) and "/home/me" not in str(found)
+        own = params.build(found["params"])
+        assert own.cells == own.every == {name: cell for name, cell in whole.every.items() if cell.dataset == dataset}
+        assert "search" not in found["params"] and "check" not in found["params"]
 
 
 def leaves(document: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
@@ -313,7 +637,7 @@ def test_every_parameter_says_where_it_is_from(document: dict[str, Any]) -> None
     for key, value, tag, reason in rows:
         assert tag in {"paper", "same-lab", "re-implementation", "ours"}, key
         assert reason, key
-        assert yaml.safe_load(value) == values[key], key
+        assert params.parse(value) == values[key], key
 
 
 def test_provenance_of_known_lines(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
 
-from pipeline import cells
-from pipeline.errors import ParamsError
+from pipeline.config import params as parameters
+from pipeline.core import cell as cells
+from pipeline.core.errors import ParamsError
 from pipeline.stages import pretrain
+from tests.conftest import write_params
 
 RUNS = Path("data/runs/demo")
 
@@ -30,24 +31,28 @@ def test_every_fold_and_seed_is_pretrained(small_project: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["lstm", "lstm-noreg", "sta-lstm-scratch", "ta-lstm-scratch"])
-def test_methods_without_staged_training_leave_an_empty_history(small_project: Path, method: str) -> None:
-    pretrain.main(f"p-{method}")
-    folder = RUNS / f"p-{method}" / "pretrain"
-    assert [p.name for p in folder.rglob("*")] == ["history.csv"]
-    assert len(pd.read_csv(folder / "history.csv")) == 0
+def test_methods_without_staged_training_have_no_such_stage(small_project: Path, method: str) -> None:
+    assert not cells.has_pretraining(cells.load(f"p-{method}", "finetune").method)
+    with pytest.raises(ParamsError, match=f"p-{method} has no stage pretrain"):
+        pretrain.main(f"p-{method}")
+    assert not Path("data/params", f"p-{method}", "pretrain.json").exists() and not RUNS.exists() and not Path(".work").exists()
+
+
+def fingerprint(stage: str) -> str:
+    return cells.fingerprint(cells.load("p-sta-lstm", stage), stage)
 
 
 def test_the_result_does_not_depend_on_what_is_trained_later(small_project: Path) -> None:
-    before = cells.fingerprint(cells.load("p-sta-lstm"), "pretrain")
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    before, later = fingerprint("pretrain"), fingerprint("finetune")
+    document = parameters.read()
     document["finetune"]["joint"] = 9
-    Path("params.yaml").write_text(yaml.safe_dump(document))
-    assert cells.fingerprint(cells.load("p-sta-lstm"), "pretrain") == before
+    write_params(document)
+    assert fingerprint("pretrain") == before and fingerprint("finetune") != later
     document["pretrain"]["tune"] = 9
-    Path("params.yaml").write_text(yaml.safe_dump(document))
-    assert cells.fingerprint(cells.load("p-sta-lstm"), "pretrain") != before
+    write_params(document)
+    assert fingerprint("pretrain") != before
 
 
 def test_an_unknown_cell_is_named(small_project: Path) -> None:
-    with pytest.raises(ParamsError, match=r"no 'p-nothing'; it has .*p-lstm"):
+    with pytest.raises(ParamsError, match=r"no cell 'p-nothing' with a stage pretrain; near it are p-"):
         pretrain.main("p-nothing")

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
-from pipeline.datasets import ntu, ntu_clips, ntu_format, progress
-from pipeline.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
-from pipeline.sections import NtuNormalize
-from pipeline.skeletons import Sample, Writer
+from pipeline.config import params
+from pipeline.core.skeletons import Sample, Writer
+from pipeline.datasets.ntu import clips as ntu_clips
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.ntu import format as ntu_format
+from pipeline.datasets.ntu import progress
+from pipeline.datasets.ntu.settings import NtuNormalize
+from pipeline.datasets.shared.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
 from pipeline.stages import download, normalize
-from tests.conftest import ROOT, in_a_project
+from tests.conftest import ROOT, in_a_project, write_params
 from tests.skeleton_text import clip, text, write_zip
 
 NAMES = [f"S002C{c:03}P{p:03}R001A{a:03}" for c in (1, 2) for p in (3, 7) for a in range(44, 56)]  # in order
@@ -50,9 +53,9 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def allow(malformed: int, **rules: object) -> None:
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = params.read()
     document["normalize"] |= {"allow_malformed": malformed, "ntu": document["normalize"]["ntu"] | rules}
-    Path("params.yaml").write_text(yaml.safe_dump(document))
+    write_params(document)
 
 
 def outputs() -> dict[str, bytes]:
@@ -127,9 +130,9 @@ def test_interrupted_while_the_store_is_written(read: list[str], monkeypatch: py
 
 
 def test_the_store_before_a_variant_is_kept_too(read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    document = yaml.safe_load(Path("params.yaml").read_text())
+    document = params.read()
     document["normalize"]["variants"]["ntu"] = {"ntu-file-order": {"order": "file"}}
-    Path("params.yaml").write_text(yaml.safe_dump(document))
+    write_params(document)
     folder = progress.folder
 
     def only_plain(raw: Path, target: Path, content: object) -> Path:
@@ -156,7 +159,7 @@ def test_what_changes_the_outcome_starts_afresh(read: list[str], monkeypatch: py
         write_zip(Path("archive.zip"), FILES | {NAMES[47]: clip(NAMES[47], 4)})
         download.main("ntu")
     else:
-        monkeypatch.setattr(progress, "__file__", str(ROOT / "pipeline" / "model" / "__init__.py"))
+        monkeypatch.setattr(progress, "__file__", str(ROOT / "pipeline" / "core" / "model" / "__init__.py"))
     read.clear()
     resumed = uninterrupted()
     assert read == NAMES
@@ -225,7 +228,8 @@ def test_two_processes_at_one_store(tmp_path: Path) -> None:
 SIGNALLED = """
 import os, signal, sys
 from pipeline import cli
-from pipeline.datasets import ntu_clips, progress
+from pipeline.datasets.ntu import clips as ntu_clips
+from pipeline.datasets.ntu import progress
 batches, signal_name, whom = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ntu_clips.CHUNK, progress.BATCH, os.cpu_count = 4, 8, lambda: 2
 commit = progress.Progress._commit

@@ -68,7 +68,13 @@ def test_only_a_remote_declared_private_gets_data_and_a_clone_then_has_them_all(
     recorded, remote = (project / "dvc.lock").read_bytes(), tmp_path / "remote"
     dvc(project, "push", "--with-deps", *STAGES)
     dvc(project, "push", "--run-cache")
-    assert {path.split("/")[0] for path in contents(remote)} == {"runs"}  # hashes and parameters of the stages that ran
+    pushed = contents(remote)
+    assert {path.split("/")[0] for path in pushed} == {"files", "runs"}  # `runs`: hashes of the stages that ran
+    params = set(contents(project / "data/params").values())
+    recordings = {text for name in ("raw", "skeletons", "splits") for text in contents(project / "data" / name).values()}
+    assert recordings and not recordings & set(pushed.values())
+    listed = {text for path, text in pushed.items() if path.startswith("files") and not path.endswith(".dir")}
+    assert listed == params, "what the stages read of params.yaml, and nothing else"
 
     switch(project, "true")
     assert "Running stage" not in dvc(project, "repro", STAGES[-1])

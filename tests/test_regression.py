@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from pipeline import regression
-from pipeline.regression import Pair
+from pipeline.results import regression
+from pipeline.results.regression import Pair
 from tests.test_statistics import made, shares
 
 

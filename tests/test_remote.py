@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets import remote
-from pipeline.errors import DownloadFailed, RawDataMissing
+from pipeline.datasets.shared import remote
+from pipeline.datasets.shared.errors import DownloadFailed, RawDataMissing
 from tests.loopback import Fault, Loopback
 
 TEXTS = {f"s01s02/01/00{i}/skeleton_pos.txt": random.Random(i).randbytes(3000).hex().encode() for i in (1, 2, 3)}
@@ -158,7 +158,7 @@ def test_no_server_at_all(web: Path, scratch: Path) -> None:
 def test_pauses_double_up_to_a_limit(web: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(remote, "BACKOFF_S", 4.0)
-    monkeypatch.setattr("pipeline.datasets.remote.time.sleep", pauses.append)
+    monkeypatch.setattr("pipeline.datasets.shared.remote.time.sleep", pauses.append)
     with Loopback(web, faults=lambda number, path: 503) as server, pytest.raises(DownloadFailed):
         fetch(server, scratch, retries=5)
     assert pauses == [4.0, 8.0, 16.0, 30.0, 30.0]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.errors import ParamsError, ResultsMissing
-from pipeline.stages import report
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.stages import report, resolve
 from tests.report_project import META, Project
 
 REPORT = Path("reports/toy")
@@ -84,15 +84,16 @@ def test_metrics_are_mean_sd_and_interval_of_the_runs(of_real: Path) -> None:
     assert (lstm["accuracy"]["mean"], sta["accuracy"]["mean"]) == (75.0, 91.6667)
     assert lstm["accuracy"]["sd"] == round(sqrt(2) / 2 * 100 / 6, 4)  # two values a sixth apart
     assert lstm["accuracy"]["runs"] == 2
-    assert lstm["accuracy"]["ci95"][0] < 75 < lstm["accuracy"]["ci95"][1] <= 100
+    assert lstm["accuracy"]["low"] < 75 < lstm["accuracy"]["high"] <= 100
     assert (lstm["reported"], sta["reported"]) == (None, 91.51)
 
 
-def test_ci95_stays_95_where_the_tables_show_another_confidence(real: Project) -> None:
+def test_the_interval_of_metrics_stays_95_where_the_tables_show_another_confidence(real: Project) -> None:
     report.main("toy")
     before = (REPORT / "metrics.json").read_text()
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("confidence: 0.95", "confidence: 0.5"))
+    resolve.main()
     report.main("toy")
     assert (REPORT / "metrics.json").read_text() == before
     assert "50 % interval" in (REPORT / "report.md").read_text()
@@ -207,10 +208,10 @@ def test_recipes_have_their_own_pictures_of_curves_and_attention(project: Projec
 def test_tuned_recipe_is_shown_where_it_has_the_method(project: Project) -> None:
     project.cell("lstm", lambda _n, _p, _s: True, recipe="tuned")
     report.main("toy")
-    assert pd.read_csv(REPORT / "confusion.csv")[["recipe", "method"]].iloc[0].tolist() == ["paper", "sta-lstm"]
+    assert pd.read_csv(REPORT / "confusion" / "toy-sbu.csv")[["recipe", "method"]].iloc[0].tolist() == ["paper", "sta-lstm"]
     project.cell("sta-lstm", lambda _n, _p, _s: False, recipe="tuned")
     report.main("toy")
-    assert pd.read_csv(REPORT / "confusion.csv")[["recipe", "method"]].iloc[0].tolist() == ["tuned", "sta-lstm"]
+    assert pd.read_csv(REPORT / "confusion" / "toy-sbu.csv")[["recipe", "method"]].iloc[0].tolist() == ["tuned", "sta-lstm"]
 
 
 def test_every_method_is_compared_with_its_own_twins(project: Project) -> None:
@@ -283,7 +284,7 @@ def test_shown_method_is_the_first_of_a_fixed_order_not_the_most_accurate(projec
     project.cell("sta-lstm", lambda _n, _p, _s: False)
     project.cell("ta-lstm", lambda _n, _p, _s: True)
     report.main("toy")
-    assert set(pd.read_csv(REPORT / "confusion.csv")["method"]) == {"sta-lstm"}
+    assert set(pd.read_csv(REPORT / "confusion" / "toy-sbu.csv")["method"]) == {"sta-lstm"}
 
 
 def test_stability_table_counts_failed_networks(project: Project) -> None:
@@ -331,7 +332,7 @@ def test_plots_have_a_curve_a_method_and_a_row_a_prediction(of_synthetic: Path) 
     curves = pd.read_csv(of_synthetic / "curves.csv")
     assert list(curves) == ["protocol", "recipe", "method", "step", "loss", "train_accuracy", "validation_accuracy"]
     assert len(curves) == 2 * 6 and curves["loss"].tolist()[:3] == [1.0, 0.5, 0.25]
-    rows = pd.read_csv(of_synthetic / "confusion.csv")
+    rows = pd.read_csv(of_synthetic / "confusion" / "toy-sbu.csv")
     assert len(rows) == 2 * 6 * 2 and (rows["actual"] == rows["predicted"]).sum() == 22
     assert set(rows["actual"]) == set(META.actions)
 
@@ -408,10 +409,10 @@ def test_no_cell_in_use_is_an_error_that_says_what_to_run(project: Project) -> N
 @pytest.mark.parametrize(
     ("file", "target"),
     [
-        ("evaluate/predictions.csv", "evaluate@toy-lstm"),
-        ("evaluate/alpha.csv", "evaluate@toy-lstm"),
-        ("history.csv", "finetune@toy-lstm"),
-        ("run.json", "finetune@toy-lstm"),
+        ("evaluate/predictions.csv", "toy-lstm/dvc.yaml:evaluate"),
+        ("evaluate/alpha.csv", "toy-lstm/dvc.yaml:evaluate"),
+        ("history.csv", "toy-lstm/dvc.yaml:finetune"),
+        ("run.json", "toy-lstm/dvc.yaml:finetune"),
     ],
 )
 def test_a_missing_file_is_named_with_its_stage(project: Project, file: str, target: str) -> None:
@@ -454,7 +455,7 @@ def test_no_number_over_partial_predictions(project: Project, edit: str, message
     change(project, edit)
     with pytest.raises(ResultsMissing, match=message) as caught:
         report.main("toy")
-    assert "predictions.csv" in str(caught.value) and "evaluate@toy-sta-lstm" in str(caught.value)
+    assert "predictions.csv" in str(caught.value) and "toy-sta-lstm/dvc.yaml:evaluate" in str(caught.value)
     assert (REPORT / "metrics.json").read_text() == before
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.report import earlier, tables, text
 from pipeline.report.tables import Table, field
+from pipeline.results.statistics import Difference
 from pipeline.stages import report
-from pipeline.statistics import Difference
 from tests.report_project import Project, Right
 
 REPORT = Path("reports/toy")

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import params as parameters
+from pipeline.config import params as parameters
+from pipeline.config.sections import Method
 from pipeline.report import attention, details, figures, results, tables, text
 from pipeline.report.analysis import ROLES, analyse, role
 from pipeline.report.tables import Column, Table, field
-from pipeline.sections import Method
-from pipeline.statistics import Accuracy
+from pipeline.results.statistics import Accuracy
 from tests.report_project import EARLIER, META, ROOT, Project
 
 SMALL = Table(
@@ -69,7 +69,7 @@ def test_numbers_for_people() -> None:
 
 
 def test_roles_follow_the_switches_of_params_yaml() -> None:
-    methods = parameters.load(ROOT / "params.yaml").methods
+    methods = parameters.load(ROOT / "params.yaml").params.methods
     assert {name: role(methods[method]) for name, method in ROLES.items()} == {name: name for name in ROLES}
     assert role(Method(spatial=True, temporal=False, staged=False, regularised=False)) is None
     assert sorted(ROLES.values()) == sorted(name for name in methods if name not in EARLIER)
@@ -137,7 +137,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> results.Results:
     project = Project(tmp_path).prepare().install(monkeypatch)
     project.cell("lstm", lambda _n, place, _s: place > 0)
     project.cell("sa-lstm", lambda _n, _p, _s: True)
-    return results.load("toy", parameters.load())
+    return results.load("toy", parameters.load(), parameters.provenance())
 
 
 def test_area_of_a_joint_is_proportional_to_its_weight(loaded: results.Results) -> None:
@@ -163,7 +163,7 @@ def test_classes_that_the_data_do_not_have_are_not_shown(tmp_path: Path, monkeyp
     more = replace(META, actions=(*META.actions, "never", "seen"))
     project = Project(tmp_path, meta=more, tests=3).prepare().install(monkeypatch)  # three sequences: classes 1 to 3
     project.cell("lstm", lambda _n, place, _s: place < 2)  # the third is taken for the fourth
-    found = analyse(results.load("toy", parameters.load()))[0]
+    found = analyse(results.load("toy", parameters.load(), parameters.provenance()))[0]
     assert [row["action"] for row in details.classes(found).rows] == ["up", "down", "aside & back"]
     alt = figures.confusion_matrix(found).alt
     assert "aside & back 0, never 0" in alt and "seen" not in alt

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import params as parameters
-from pipeline.errors import ParamsError, ResultsMissing
+from pipeline.config import params as parameters
+from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.report import switches
 from pipeline.stages import report
 from tests.report_project import Project
@@ -111,9 +111,11 @@ def test_peers_number_is_not_established_however_large(project: Project) -> None
 
 
 def test_recipe_that_chooses_by_test_data_is_for_switches_alone(project: Project) -> None:
-    project.cell("lstm", lambda _n, _p, _s: True, recipe="peers")
     with pytest.raises(ParamsError, match="its recipe 'peers' chooses by test data; only a cell with `switch_of` may do so"):
-        report.main("toy")
+        project.cell("lstm", lambda _n, _p, _s: True, recipe="peers")
+    project.cells["toy-peers-lstm"] = project.cells["toy-peers-lstm"].replace("methods", "switch_of: toy-lstm, methods")
+    project.write_params()
+    report.main("toy")
 
 
 def test_figure_is_sorted_and_described(project: Project) -> None:

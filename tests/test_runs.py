@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runs
-from pipeline.errors import StoreMismatch, TrainingFailed
+from pipeline.core.errors import StoreMismatch, TrainingFailed
+from pipeline.core.files import fingerprint
+from pipeline.running import runs
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def test_a_failure_for_people_stays_what_it_is() -> None:
 def test_fingerprints_follow_content_and_code(tmp_path: Path) -> None:
     code = tmp_path / "code.py"
     code.write_text("a = 1\n")
-    first = runs.fingerprint({"a": 1, "b": 2}, [code])
+    first = fingerprint({"a": 1, "b": 2}, [code])
     assert len(first) == 12
-    assert first == runs.fingerprint({"b": 2, "a": 1}, [code])
-    assert first != runs.fingerprint({"a": 1, "b": 3}, [code])
+    assert first == fingerprint({"b": 2, "a": 1}, [code])
+    assert first != fingerprint({"a": 1, "b": 3}, [code])
     code.write_text("a = 2\n")
-    assert first != runs.fingerprint({"a": 1, "b": 2}, [code])
+    assert first != fingerprint({"a": 1, "b": 2}, [code])

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import datasets, params
-from pipeline.datasets import sbu, sbu_archives
-from pipeline.datasets.clips import smooth
-from pipeline.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch, TooManyMalformed
-from pipeline.sections import SbuNormalize
-from pipeline.skeletons import Store
+from pipeline.config import params
+from pipeline.core.skeletons import Store
+from pipeline.datasets.sbu import archives as sbu_archives
+from pipeline.datasets.sbu import dataset as sbu
+from pipeline.datasets.sbu.settings import SbuNormalize
+from pipeline.datasets.shared import registry as datasets
+from pipeline.datasets.shared.clips import smooth
+from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch, TooManyMalformed
 from tests.conftest import ROOT
 
 OFF = SbuNormalize(denormalize=False, order="file", smooth="none", smooth_ends="keep", centre="none")
@@ -254,7 +256,7 @@ def test_centring(rule: str, expected: list[object], tmp_path: Path) -> None:
 
 def test_the_default_steps_in_one(tmp_path: Path) -> None:
     """A on the right; constant in time, so smoothing changes nothing; distances of 0.5 in x become 1.28."""
-    section = params.load(ROOT / "params.yaml").normalize.sbu
+    section = params.load(ROOT / "params.yaml").params.normalize.sbu
     frames = store(tmp_path, still(6, a=0.75, b=0.25), section)
     assert np.allclose(frames[:, 0], [0.64, 0, 0], atol=1e-6)
     assert np.allclose(frames[:, 1], [-0.64, 0, 0], atol=1e-6)
@@ -367,7 +369,7 @@ def recordings(real: Callable[[str], Path]) -> Path:
 
 
 def normalized(raw: Path, folder: Path, **changes: object) -> Store:
-    section = params.load(ROOT / "params.yaml").normalize.sbu.model_copy(update=changes)
+    section = params.load(ROOT / "params.yaml").params.normalize.sbu.model_copy(update=changes)
     sbu.normalize(raw, folder, section, 0)
     return Store(folder)
 

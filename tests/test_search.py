@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
-from pipeline import cells, search
-from pipeline.errors import ParamsError
-from pipeline.sections import Candidate
+from pipeline.commands import search
+from pipeline.config import params as parameters
+from pipeline.config.sections import Candidate
+from pipeline.core import cell as cells
+from pipeline.core.errors import ParamsError
+from tests.conftest import write_params
 
 FOLDS = (1, 2, 3, 4)
 
@@ -85,8 +87,7 @@ def searched(small_project: Path) -> Path:
     names = sorted(pd.read_csv(split)["name"].unique())
     rows = [(f, name, "test" if i % 3 + 1 == f else "train") for f in (1, 2, 3) for i, name in enumerate(names)]
     pd.DataFrame(rows, columns=["fold", "name", "part"]).to_csv(split, index=False)
-    path = small_project / "params.yaml"
-    document = yaml.safe_load(path.read_text())
+    document = parameters.read()
     plain = {"round": 1, "method": "sta-lstm", "changes": {}}
     document["search"] = {
         "cell": "p-sta-lstm",
@@ -95,7 +96,7 @@ def searched(small_project: Path) -> Path:
         "views": [1, 4],
         "candidates": {"plain": plain},
     }
-    path.write_text(yaml.safe_dump(document))
+    write_params(document)
     return small_project
 
 
@@ -115,7 +116,7 @@ def test_search_writes_its_outcome_and_goes_on_where_it_was(searched: Path, monk
 def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
     search.main([])
     outcome = json.loads((searched / "reports" / "search" / "demo.json").read_text())
-    section, cell = cells.parameters.load().search, cells.load("p-sta-lstm")
+    section, cell = parameters.load().search, cells.load("p-sta-lstm", "finetune")
     split = searched / ".work" / "search" / "p-sta-lstm" / "outer.csv"
     for fold, name in outcome["chosen"].items():
         trained = search.tasks(cell, "plain", section, split.relative_to(searched), [int(fold)])
@@ -126,7 +127,7 @@ def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
 
 
 def test_other_training_parameters_are_other_networks(searched: Path) -> None:
-    cell, params = cells.load("p-sta-lstm"), cells.parameters.load()
+    cell, params = cells.load("p-sta-lstm", "finetune"), parameters.load()
     split = search.write_pairs(cell)
     longer = Candidate(round=1, method="sta-lstm", changes={"finetune": {"joint": 3}})
     section = params.search.model_copy(update={"candidates": {**params.search.candidates, "longer": longer}})

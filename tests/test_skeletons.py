@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets import sbu
-from pipeline.datasets.ntu import NTU
-from pipeline.errors import StoreMismatch
-from pipeline.skeletons import VERSION, Frames, Sample, Store, Writer
+from pipeline.core.errors import StoreMismatch
+from pipeline.core.skeletons import VERSION, Frames, Sample, Store, Writer
+from pipeline.datasets.ntu.dataset import NTU
+from pipeline.datasets.sbu import dataset as sbu
 from tests.conftest import META
 
 SAMPLES = [Sample(f"clip-{i}", 10 + i, i, 2, 3, 1, 1 + i % 3) for i in range(4)]

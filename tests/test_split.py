@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import product
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.datasets import ntu, ranges, sbu
-from pipeline.errors import SplitMismatch
-from pipeline.sections import Split
-from pipeline.skeletons import Sample, Writer
-from pipeline.stages.split import check, choose, hold_out, main, summary
-from tests.conftest import META, ROOT
+from pipeline.core.skeletons import Sample, Writer
+from pipeline.datasets.ntu import dataset as ntu
+from pipeline.datasets.sbu import dataset as sbu
+from pipeline.datasets.shared.errors import SplitMismatch
+from pipeline.datasets.shared.registry import ranges
+from pipeline.stages.split import Split, check, choose, hold_out, main, summary
+from tests.conftest import META, in_a_project
 
 
 def index_of(subjects: int, actions: int, folds: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -151,8 +151,7 @@ def test_ranges(numbers: list[int], text: str) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a store of NTU samples: 10 subjects, 3 cameras, 4 actions."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
+    in_a_project(tmp_path, monkeypatch)
     with Writer(tmp_path / "data" / "skeletons" / "ntu" / "ntu", ntu.NTU.META) as writer:
         for camera, subject, action in product((1, 2, 3), range(1, 11), (7, 8, 50, 60)):
             name = f"S001C{camera:03}P{subject:03}R001A{action:03}"

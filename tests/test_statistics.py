@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline import statistics
-from pipeline.statistics import Outcomes
+from pipeline.results import statistics
+from pipeline.results.statistics import Outcomes
 
 
 @dataclass(frozen=True)

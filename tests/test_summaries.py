@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import summaries
+from pipeline.results import summaries
 
 
 def histories() -> pd.DataFrame:

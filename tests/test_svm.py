@@ -12,27 +12,28 @@ import pytest
 import torch
 from sklearn.svm import LinearSVC
 
-from pipeline.errors import TrainingFailed
-from pipeline.model import STALSTM, Config, WindowSVM
-from pipeline.sections import Method, Params
-from pipeline.stages import evaluate, finetune, pretrain
-from pipeline.training import distributed, svm
-from pipeline.training.files import clips_of
-from pipeline.training.job import Job
-from pipeline.training.joint import restore
-from pipeline.training.loop import predict
+from pipeline.core.errors import TrainingFailed
+from pipeline.core.model import STALSTM, Config
+from pipeline.core.settings import Method, Settings
+from pipeline.core.training import ranks
+from pipeline.core.training.files import clips_of
+from pipeline.core.training.job import Job
+from pipeline.core.training.loop import predict
+from pipeline.core.training.run import restore, train
+from pipeline.networks import liblinear as svm
+from pipeline.networks.windows import WindowSVM
+from pipeline.stages import evaluate, finetune
 
-NONE = {"spatial": False, "temporal": False, "staged": False, "regularised": False}
 CELL = "p-raw-skeleton-yun2012"
 
 
 def machine(features: str) -> Method:
     network = {"kind": "window-svm", "features": features, "width": 2, "cost": 1.0}
-    return Method.model_validate({**NONE, "network": network})
+    return Method(spatial=False, temporal=False, staged=False, network=network)
 
 
 @pytest.fixture
-def job(small_store: tuple[Path, Path], small_params: Callable[..., Params], tmp_path: Path) -> Callable[[str], Job]:
+def job(small_store: tuple[Path, Path], small_params: Callable[..., Settings], tmp_path: Path) -> Callable[[str], Job]:
     store, split = small_store
 
     def make(features: str) -> Job:
@@ -90,14 +91,14 @@ def test_a_machine_that_does_not_converge_is_no_result(monkeypatch: pytest.Monke
 
 
 def test_of_several_processes_the_first_fits(job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "place", lambda: distributed.Place(1, 2))
-    assert svm.train(job("raw")) == [] and not job("raw").target.exists()
-    monkeypatch.setattr(distributed, "place", lambda: distributed.Place(0, 2))
-    assert len(svm.train(job("raw"))) == 1 and (job("raw").target / "model.pt").exists()
+    monkeypatch.setattr(ranks, "place", lambda: ranks.Place(1, 2))
+    assert train(job("raw")) == [] and not job("raw").target.exists()
+    monkeypatch.setattr(ranks, "place", lambda: ranks.Place(0, 2))
+    assert len(train(job("raw"))) == 1 and (job("raw").target / "model.pt").exists()
 
 
 def test_through_the_stages(small_project: Path) -> None:
-    for stage in (pretrain, finetune, evaluate):
+    for stage in (finetune, evaluate):
         stage.main(CELL)
     results = small_project / "data" / "results" / "demo" / CELL
     history = pd.read_csv(results / "history.csv")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import tracking
-from pipeline.errors import TrackingUnavailable
+from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.fill import Counts
 from pipeline.tracking.store import lock
 from tests import tracking_project

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pipeline import cli, tracking
-from pipeline.errors import TrackingUnavailable
 from pipeline.tracking import live
+from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import Filler
 from pipeline.tracking.store import check_sqlite
 from tests import tracking_project
@@ -194,10 +194,11 @@ def test_no_process_to_be_had_is_no_failure(
 
 def test_command_line_tracks_training_stages_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     around: list[str] = []
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # under DVC parameters are resolved by a stage of their own
     monkeypatch.setattr(tracking.Live, "__enter__", lambda self: around.append("begin") or self)
     monkeypatch.setattr(tracking.Live, "__exit__", lambda *_: around.append("end"))
     for stage in ("split", "pretrain", "finetune", "evaluate"):
-        module = types.SimpleNamespace(main=lambda target, stage=stage: around.append(f"{stage} {target}"))
+        module = types.SimpleNamespace(main=lambda target, *_run_all, stage=stage: around.append(f"{stage} {target}"))
         monkeypatch.setitem(sys.modules, f"pipeline.stages.{stage}", module)
         cli._run(stage, "x")
     assert around == ["split x", "begin", "pretrain x", "end", "begin", "finetune x", "end", "evaluate x"]

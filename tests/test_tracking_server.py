@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import tracking
-from pipeline.errors import TrackingUnavailable
+from pipeline.tracking.errors import TrackingUnavailable
 
 
 def test_server_elsewhere_has_its_own_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.sections import Method, Params
-from pipeline.skeletons import Store
-from pipeline.training import files, joint
-from pipeline.training.augment import views
-from pipeline.training.batches import Clips, resample, with_velocity
-from pipeline.training.job import Job
-from pipeline.training.loop import Rate, accuracy, predict, predict_views
-from pipeline.training.streams import Streams
+from pipeline.core.files import whole
+from pipeline.core.settings import Method, Settings
+from pipeline.core.skeletons import Store
+from pipeline.core.training import files
+from pipeline.core.training import run as joint
+from pipeline.core.training.augment import views
+from pipeline.core.training.batches import Clips, resample, with_velocity
+from pipeline.core.training.job import Job
+from pipeline.core.training.loop import Rate, accuracy, predict, predict_views
+from pipeline.core.training.streams import Streams
 
-STA = Method(spatial=True, temporal=True, staged=True, regularised=True)
-Make = Callable[..., Params]
+STA = Method(spatial=True, temporal=True, staged=True)
+Make = Callable[..., Settings]
 
 
 @pytest.fixture
@@ -29,13 +31,13 @@ def make_job(small_store: tuple[Path, Path], small_params: Make, tmp_path: Path)
     store, split = small_store
 
     def make(
-        name: str = "run", stage: str = "pretrain", method: Method = STA, params: Params | None = None, **more: object
+        name: str = "run", stage: str = "pretrain", method: Method = STA, params: Settings | None = None, **more: object
     ) -> Job:
         base = tmp_path / name / stage
         paths = {"target": base, "live": base / "live.csv", "checkpoint": base / "checkpoint.pt"}
         settled = params or small_params()
         job = Job(stage, 1, 1, method, settled, store, split, None, 0, **paths)
-        return dataclasses.replace(job, **more)
+        return replace(job, **more)
 
     return make
 
@@ -110,7 +112,7 @@ def test_frozen_parts_stay_and_trained_parts_move(make_job: Callable[..., Job]) 
         "run",
         "finetune",
         start=first.target,
-        params=first.params.model_copy(update={"finetune": first.params.finetune.model_copy(update={"joint": 0})}),
+        params=replace(first.params, finetune=replace(first.params.finetune, joint=0)),
     )
     joint.train(main_only)
     after = torch.load(main_only.target / "model.pt", weights_only=True)
@@ -187,16 +189,16 @@ def test_a_finished_run_is_not_trained_again(make_job: Callable[..., Job], monke
 
 def test_two_writers_replace_whole_files(tmp_path: Path) -> None:
     path, scratch = tmp_path / "target" / "model.pt", tmp_path / "scratch"
-    with files.whole(path, scratch) as slow:
+    with whole(path, scratch) as slow:
         slow.write_text("half")
         assert slow.name == "model.pt" and not path.exists()
-        with files.whole(path, scratch) as fast:
+        with whole(path, scratch) as fast:
             fast.write_text("whole")
         assert path.read_text() == "whole"
         slow.write_text("again")
         assert path.read_text() == "whole"
     assert path.read_text() == "again"
-    with pytest.raises(KeyboardInterrupt), files.whole(path, scratch) as cut:
+    with pytest.raises(KeyboardInterrupt), whole(path, scratch) as cut:
         cut.write_text("ha")
         raise KeyboardInterrupt
     assert path.read_text() == "again" and list(scratch.iterdir()) == []
@@ -221,7 +223,7 @@ def test_the_chosen_epoch_is_the_best_on_validation_never_on_test(
 
     save_epoch = joint.keep_best
 
-    def kept(job: Job, progress: joint.Progress) -> None:
+    def kept(job: Job, progress: joint.Checkpoint) -> None:
         weights.append(progress.weights)
         save_epoch(job, progress)
 
@@ -232,7 +234,7 @@ def test_the_chosen_epoch_is_the_best_on_validation_never_on_test(
     assert same(torch.load(job.target / "model.pt", weights_only=True), weights[2])
 
 
-def watched_names(make_job: Callable[..., Job], params: Params) -> tuple[set[str], set[str]]:
+def watched_names(make_job: Callable[..., Job], params: Settings) -> tuple[set[str], set[str]]:
     """The names of the clips that a job learns from, and of those it looks at after an epoch."""
     job = make_job(params=params)
     parts = [files.clips_of(job, part) for part in ("train", joint.watched(job))]
@@ -252,7 +254,7 @@ def test_who_learns_and_who_is_looked_at(
     make_job: Callable[..., Job], small_params: Make, training: dict[str, object], learns: range, looks: range
 ) -> None:
     params = small_params()  # changed behind the check that lets a switch alone choose by test data
-    seen = watched_names(make_job, params.model_copy(update={"training": params.training.model_copy(update=training)}))
+    seen = watched_names(make_job, replace(params, training=replace(params.training, **training)))
     assert seen == ({f"clip-{i:02}" for i in learns}, {f"clip-{i:02}" for i in looks})
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline import tracking
+from pipeline.core.training.job import COLUMNS
 from pipeline.tracking.fill import Counts
-from pipeline.training.job import COLUMNS
 
 PARENT = "mlflow.parentRunId"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.grid import chosen_by_test
+from pipeline.config.grid import chosen_by_test
+from pipeline.config.sections import Method
 from pipeline.report.results import CellResult, ProtocolResult, Results
-from pipeline.sections import Method
-from pipeline.statistics import Accuracy, Bootstrap, Difference, Stability, compare, stability, summarise
-from pipeline.summaries import training_summary
+from pipeline.results.statistics import Accuracy, Bootstrap, Difference, Stability, compare, stability, summarise
+from pipeline.results.summaries import training_summary
 
 # What a method is within its recipe, by its switches, and the method that params.yaml ships for it. `-noreg` and `-scratch` are
 # the twins of a method: without regularisers, and without staged training.
@@ -198,6 +198,7 @@ def _metric(results: Results, analysis: ProtocolAnalysis, name: str) -> dict[str
     return {
         "mean": round(found.mean, 4),
         "sd": None if found.sd is None else round(found.sd, 4),
-        "ci95": [round(found.low, 4), round(found.high, 4)],
+        "low": round(found.low, 4),
+        "high": round(found.high, 4),
         "runs": found.runs,
     }

@@ -8,7 +8,7 @@ from pipeline.report import earlier, text, twins
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Table, field
-from pipeline.statistics import Accuracy, Difference
+from pipeline.results.statistics import Accuracy, Difference
 
 YES, NO, UNKNOWN = "yes", "no", text.UNKNOWN
 NO_NUMBERS = "the paper has no numbers"

@@ -12,12 +12,12 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.skeletons import Meta
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, PAPER, Figure, canvas, style, to_svg
 from pipeline.report.results import StoreResult
-from pipeline.skeletons import Meta
-from pipeline.summaries import mean_alpha, mean_beta
+from pipeline.results.summaries import mean_alpha, mean_beta
 
 Points = npt.NDArray[np.float64]
 # Where the parts of a standing body are drawn: x to the left of the body's middle, y from 0 (feet) to about 1.8 (head).

@@ -11,7 +11,7 @@ from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Row, Table, field, yes_no
 from pipeline.report.tables import method as method_column
-from pipeline.statistics import Accuracy, Difference, holm
+from pipeline.results.statistics import Accuracy, Difference, holm
 
 GRADES = {
     "summary": "from the project's source page, a summary of the paper",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline import summaries
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import several_recipes
 from pipeline.report.results import CellResult, Results, StoreResult
 from pipeline.report.tables import Column, Table, field, short
 from pipeline.report.tables import method as method_column
-from pipeline.statistics import per_class
+from pipeline.results import summaries
+from pipeline.results.statistics import per_class
 
 
 def classes(analysis: ProtocolAnalysis) -> Table:
@@ -121,7 +121,7 @@ def repairs(results: Results) -> Table:
 
 
 def _variants(results: Results) -> str:
-    used = {cell.store for cell in results.params.use.cells.values() if cell.dataset == results.dataset} - set(results.stores)
+    used = {cell.store for cell in results.config.cells.values() if cell.dataset == results.dataset} - set(results.stores)
     known = results.params.normalize.variants.get(results.dataset, {})
     parts = [f"{name} ({', '.join(f'{k}: {v}' for k, v in known[name].items())})" for name in known if name in used]
     return f"Switches use variants of a store, with one step changed: {'; '.join(parts)}." if parts else ""
@@ -188,7 +188,7 @@ def origins(analyses: list[ProtocolAnalysis]) -> Table:
         field("runs", "Networks", 0),
         *(short(key, title, 12) for key, title in _PRINTS.items()),
     )
-    note = "First twelve digits; the CSV has all. A fingerprint covers the parameters, the data and the code of a training stage."
+    note = "Twelve digits of each. A fingerprint covers the parameters, the data and the code of a training stage."
     return Table("runs", "What the runs were made of", columns, rows, note)
 
 

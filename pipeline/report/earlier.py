@@ -20,7 +20,7 @@ from pipeline.report.contents import (
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Table, field
 from pipeline.report.tables import method as method_column
-from pipeline.statistics import Difference, holm
+from pipeline.results.statistics import Difference, holm
 
 ALL = "yes: better than every method re-run"
 SOME = "better than some of the methods re-run"

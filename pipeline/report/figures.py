@@ -17,8 +17,8 @@ import pandas as pd
 from pipeline.report import text
 from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
 from pipeline.report.results import CellResult
-from pipeline.statistics import confusion
-from pipeline.summaries import learning_curves
+from pipeline.results.statistics import confusion
+from pipeline.results.summaries import learning_curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

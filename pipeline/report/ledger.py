@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import params as parameters
+from pipeline.core.files import flatten
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Row, Table, field
@@ -27,10 +27,10 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     files were found, which differ from one machine to the next and change nothing.
     """
     recipes = list(dict.fromkeys(recipe for analysis in analyses for recipe in analysis.groups))
-    overlays = {recipe: parameters.flatten(results.params.recipes[recipe]) for recipe in recipes}
+    overlays = {recipe: flatten(results.params.recipes[recipe]) for recipe in recipes}
     rows: list[Row] = []
-    for key, value, tag, reason in parameters.provenance():
-        if _concerns(key, results):
+    for key, value, tag, reason in results.provenance:
+        if not key.startswith("recipes."):
             changed = {f"recipe {r}": as_yaml(overlays[r][key]) if key in overlays[r] else "" for r in recipes}
             rows.append({"parameter": key, "value": value, **changed, "provenance": tag, "reason": reason})
     shown = [r for r in recipes if overlays[r]]
@@ -46,21 +46,6 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     return Table("ledger", "Every parameter and where its value comes from", columns, rows, note, fields=fields)
 
 
-def _concerns(key: str, results: Results) -> bool:
-    stage, _, rest = key.partition(".")
-    owner = rest.split(".")[0]
-    if stage == "download":
-        return owner == results.dataset and not key.endswith(".source")
-    if stage == "normalize" and owner == "variants":
-        used = {cell.store for cell in results.params.use.cells.values()}
-        return rest.split(".")[1] == results.dataset and rest.split(".")[2] in used
-    if stage == "methods":
-        return owner in {cell.method for cell in results.params.use.cells.values() if cell.dataset == results.dataset}
-    if stage == "normalize" and "." in rest:
-        return owner in results.stores
-    return stage not in ("recipes", "cells", "use", "check")  # `check` changes no number of the report
-
-
 def as_yaml(value: Any) -> str:
     """A value as `params.yaml` would have it, on one line."""
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
@@ -69,10 +54,10 @@ def as_yaml(value: Any) -> str:
 def recipes(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     """What each recipe in use changes, with the reasons written beside it in `params.yaml`."""
     used = list(dict.fromkeys(recipe for analysis in analyses for recipe in analysis.groups))
-    known = {key: (tag, reason) for key, _, tag, reason in parameters.provenance()}
+    known = {key: (tag, reason) for key, _, tag, reason in results.provenance}
     rows: list[Row] = []
     for recipe in used:
-        for key, value in parameters.flatten(results.params.recipes[recipe]).items():
+        for key, value in flatten(results.params.recipes[recipe]).items():
             tag, reason = known.get(f"recipes.{recipe}.{key}", ("ours", ""))
             rows.append({"recipe": recipe, "parameter": key, "value": as_yaml(value), "provenance": tag, "reason": reason})
     unchanged = [recipe for recipe in used if not results.params.recipes[recipe]]

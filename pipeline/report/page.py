@@ -12,7 +12,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from pipeline.grid import chosen_by_test
+from pipeline.config.grid import chosen_by_test
 from pipeline.report import answers as questions
 from pipeline.report import attention, contents, details, earlier, figures, ledger, phases, search, switches, tables, twins
 from pipeline.report.analysis import ProtocolAnalysis

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline import summaries
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.details import recipe_column
 from pipeline.report.tables import Table, field
 from pipeline.report.tables import method as method_column
+from pipeline.results import summaries
 
 WHY = (
     "Attention can only learn from errors that are left. Where the training accuracy is near 100 % at the end of a phase that"

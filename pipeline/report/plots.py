@@ -1,4 +1,4 @@
-"""The tables behind `dvc plots`: learning curves and the confusion matrix."""
+"""The tables behind `dvc plots`: learning curves, and a confusion matrix a protocol."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.report.analysis import ProtocolAnalysis
-from pipeline.summaries import learning_curves
+from pipeline.results.summaries import learning_curves
 
 CURVES = ("loss", "train_accuracy", "validation_accuracy")
 
@@ -24,23 +24,18 @@ def curves(analyses: list[ProtocolAnalysis]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def confusion(analyses: list[ProtocolAnalysis]) -> pd.DataFrame:
-    """`protocol,recipe,method,actual,predicted`: a row a prediction of the shown cell.
-
-    With several protocols the classes carry the protocol's name, so that one matrix holds them as blocks, not mixed.
-    """
-    parts = []
-    for analysis in analyses:
-        prefix = f"{analysis.name}: " if len(analyses) > 1 else ""
-        names = [f"{prefix}{action}" for action in analysis.result.store.meta.actions]
-        table = analysis.cell.predictions
-        columns = {"protocol": analysis.name, "recipe": analysis.cell.recipe, "method": analysis.cell.method}
-        classes = {"actual": table["label"].map(names.__getitem__), "predicted": table["predicted"].map(names.__getitem__)}
-        parts.append(pd.DataFrame(columns | classes))
-    return pd.concat(parts, ignore_index=True)
+def confusion(analysis: ProtocolAnalysis) -> pd.DataFrame:
+    """`protocol,recipe,method,actual,predicted`: a row a prediction of a protocol's shown cell."""
+    names = list(analysis.result.store.meta.actions)
+    table = analysis.cell.predictions
+    columns = {"protocol": analysis.name, "recipe": analysis.cell.recipe, "method": analysis.cell.method}
+    classes = {"actual": table["label"].map(names.__getitem__), "predicted": table["predicted"].map(names.__getitem__)}
+    return pd.DataFrame(columns | classes)
 
 
 def write(analyses: list[ProtocolAnalysis], folder: Path) -> None:
-    """Write `curves.csv` and `confusion.csv`."""
+    """Write `curves.csv`, and `confusion/<protocol>.csv`: DVC draws a matrix for each table."""
     curves(analyses).to_csv(folder / "curves.csv", index=False, lineterminator="\n", float_format="%.6g")
-    confusion(analyses).to_csv(folder / "confusion.csv", index=False, lineterminator="\n")
+    (folder / "confusion").mkdir()
+    for analysis in analyses:
+        confusion(analysis).to_csv(folder / "confusion" / f"{analysis.name}.csv", index=False, lineterminator="\n")

@@ -1,11 +1,10 @@
 """What the report reads: predictions, histories, attention, splits, repairs and the paper's numbers, checked to be complete.
 
-The files and their columns are described in `pipeline.cells` and beside the writers; nothing here needs torch.
+The files and their columns are described in `pipeline.core.cell` and beside the writers; nothing here needs torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +13,13 @@ from typing import Any, cast
 
 import pandas as pd
 
-from pipeline import datasets
-from pipeline.errors import ParamsError, ResultsMissing
-from pipeline.params import raw_format
-from pipeline.sections import Cell, Method, Params
-from pipeline.skeletons import Meta
-from pipeline.statistics import Outcomes, outcomes
+from pipeline.config.params import Config, raw_format
+from pipeline.config.sections import GridCell, Method, Params
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.files import sha256
+from pipeline.core.skeletons import Meta
+from pipeline.datasets.shared import registry as datasets
+from pipeline.results.statistics import Outcomes, outcomes
 
 DATA, PAPER = Path("data"), Path("reports/paper.csv")
 
@@ -44,8 +44,8 @@ class CellResult:
 
     @property
     def earlier(self) -> bool:
-        """Whether this is a method before the paper's, with a network of its own: no twin of ours, and without attention."""
-        return self.switches.network is not None
+        """Whether this is a method before the paper's, which its tables list: no twin of ours, and without attention."""
+        return self.switches.earlier
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -54,7 +54,7 @@ class CellResult:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Planted:
     """Where synthetic data carry the class: gates (body * J + joint) and the part of the clip, both ends in [0, 1]."""
 
     gates: tuple[int, ...]
@@ -69,7 +69,7 @@ class StoreResult:
     meta: Meta
     repairs: pd.DataFrame
     set_aside: pd.DataFrame
-    evidence: Evidence | None
+    evidence: Planted | None
 
 
 @dataclass(frozen=True)
@@ -100,25 +100,31 @@ class Results:
     synthetic: bool
     licence: str
     notes: tuple[str, ...]
-    params: Params
+    config: Config
+    provenance: list[tuple[str, str, str, str]]
     protocols: dict[str, ProtocolResult]
     stores: dict[str, StoreResult]
     paper: pd.DataFrame
+
+    @property
+    def params(self) -> Params:
+        """The sections of `params.yaml`."""
+        return self.config.params
 
     def paper_of(self, protocol: str) -> pd.DataFrame:
         """The rows of the paper's table for one of its protocols; none where it has no such table."""
         return self.paper[self.paper["protocol"] == protocol]
 
 
-def load(dataset: str, params: Params) -> Results:
+def load(dataset: str, config: Config, provenance: list[tuple[str, str, str, str]]) -> Results:
     """Read the results of all cells in use of a data set, from the current folder.
 
     Raises `ParamsError` where no cell of that data set is in use, `ResultsMissing` where a file is not there or predictions do
     not cover exactly the test samples of the split, once for each seed.
     """
-    cells = _used(dataset, params)
+    cells, params = _used(dataset, config), config.params
     if not cells:
-        raise ParamsError(f"params.yaml: use.cells has no cell of data set {dataset!r}; run `python -m pipeline use {dataset}`")
+        raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; run `python -m pipeline use {dataset}`")
     module = datasets.load(dataset)
     formats = {name: raw_format(params.normalize, dataset, cell.store) for name, cell in cells.items()}
     stores = {name: _store(dataset, name, module) for name in dict.fromkeys(formats.values())}
@@ -128,20 +134,20 @@ def load(dataset: str, params: Params) -> Results:
             split = _table(DATA / "splits" / dataset / f"{cell.protocol}.csv", f"split@{dataset}")
             protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[formats[name]], split, {})
         protocol = protocols[cell.protocol]
-        protocol.cells[name] = _cell(name, params, protocol)
+        protocol.cells[name] = _cell(name, config, protocol)
     notes = tuple(getattr(module, "NOTES", ()))
     paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
     synthetic = datasets.synthetic(dataset, DATA / "skeletons" / dataset)
-    return Results(dataset, synthetic, module.LICENCE, notes, params, protocols, stores, paper)
+    return Results(dataset, synthetic, module.LICENCE, notes, config, provenance, protocols, stores, paper)
 
 
-def _used(dataset: str, params: Params) -> dict[str, Cell]:
+def _used(dataset: str, config: Config) -> dict[str, GridCell]:
     """The cells in use of a data set: protocols as used, recipes and methods as `params.yaml` lists them."""
-    cells = {name: cell for name, cell in params.use.cells.items() if cell.dataset == dataset}
+    cells = {name: cell for name, cell in config.cells.items() if cell.dataset == dataset}
     protocols = list(dict.fromkeys(cell.protocol for cell in cells.values()))
-    recipes, methods = list(params.recipes), list(params.methods)
+    recipes, methods = list(config.params.recipes), list(config.params.methods)
 
-    def place(cell: Cell) -> tuple[int, ...]:
+    def place(cell: GridCell) -> tuple[int, ...]:
         return protocols.index(cell.protocol), recipes.index(cell.recipe), methods.index(cell.method)
 
     return dict(sorted(cells.items(), key=lambda item: place(item[1])))
@@ -157,15 +163,15 @@ def _table(path: Path, target: str) -> pd.DataFrame:
 def _store(dataset: str, name: str, module: datasets.Dataset) -> StoreResult:
     folder, target = DATA / "skeletons" / dataset / name, f"normalize@{dataset}"
     planted = getattr(module, "EVIDENCE", {}).get(name)
-    evidence = Evidence(tuple(planted.gates), (float(planted.window[0]), float(planted.window[1]))) if planted else None
+    evidence = Planted(tuple(planted.gates), (float(planted.window[0]), float(planted.window[1]))) if planted else None
     repairs, set_aside = (_table(folder / f"{file}.csv", target) for file in ("repairs", "set_aside"))
     return StoreResult(name, module.FORMATS[name].META, repairs, set_aside, evidence)
 
 
-def _cell(name: str, params: Params, protocol: ProtocolResult) -> CellResult:
-    cell = params.use.cells[name]
+def _cell(name: str, config: Config, protocol: ProtocolResult) -> CellResult:
+    cell, params = config.cells[name], config.params
     folder = DATA / "results" / cell.dataset / name
-    evaluate, finetune = f"evaluate@{name}", f"finetune@{name}"
+    evaluate, finetune = (f"cells/{cell.group}/{name}/dvc.yaml:{stage}" for stage in ("evaluate", "finetune"))
     predictions, alpha, beta = (_table(folder / "evaluate" / f"{t}.csv", evaluate) for t in ("predictions", "alpha", "beta"))
     history, run = _table(folder / "history.csv", finetune), _run(folder / "run.json", finetune)
     _check_split(folder, run, cell.dataset, cell.protocol, finetune)
@@ -185,7 +191,7 @@ def _run(path: Path, target: str) -> dict[str, Any]:
 def _check_split(folder: Path, run: dict[str, Any], dataset: str, protocol: str, target: str) -> None:
     """The runs were trained on the split that is on disk now, by the SHA-256 that they recorded."""
     path = DATA / "splits" / dataset / f"{protocol}.csv"
-    if run["data"]["split_sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
+    if run["data"]["split_sha256"] != sha256(path):
         raise ResultsMissing(f"{folder / 'run.json'}: made with another {path} than the one here; run `dvc repro {target}`")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import ResultsMissing
+from pipeline.core.errors import ResultsMissing
 from pipeline.report import text
 from pipeline.report.ledger import as_yaml
 from pipeline.report.tables import Column, Table, field

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import params as parameters
-from pipeline.grid import chosen_by_test
+from pipeline.config import params as parameters
+from pipeline.config.grid import chosen_by_test
+from pipeline.config.params import Config
+from pipeline.core.files import flatten
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
@@ -14,9 +16,8 @@ from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, Figure, canvas
 from pipeline.report.ledger import as_yaml
 from pipeline.report.results import Results
 from pipeline.report.tables import Table, field
-from pipeline.sections import Params
-from pipeline.statistics import Difference, compare, holm
-from pipeline.summaries import effective_gates
+from pipeline.results.statistics import Difference, compare, holm
+from pipeline.results.summaries import effective_gates
 
 SECTIONS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")
 BY_TEST = "NOT COMPARABLE: chosen by test data"
@@ -52,14 +53,14 @@ class Switch:
         return "; ".join(parts or ["nothing"]) + (f" ({BY_TEST})" if self.by_test else "")
 
 
-def settings(params: Params, name: str) -> dict[str, Any]:
+def settings(config: Config, name: str) -> dict[str, Any]:
     """Everything that a cell's numbers follow from but seeds and data, as dotted keys: parameters, method, its store's steps."""
-    cell, resolved = parameters.for_cell(params, name)
+    (cell, resolved), params = parameters.for_cell(config, name), config.params
     document = resolved.model_dump()
-    store = parameters.section_of(params.normalize, cell.dataset, cell.store).model_dump()
+    store = parameters.section_of(params.normalize, cell.dataset, cell.store)
     raw = parameters.raw_format(params.normalize, cell.dataset, cell.store)
     nested = {key: document[key] for key in SECTIONS}
-    return parameters.flatten({**nested, "method": document["methods"][cell.method], "normalize": {raw: store}})
+    return flatten({**nested, "method": document["methods"][cell.method], "normalize": {raw: store}})
 
 
 def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
@@ -75,7 +76,7 @@ def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
         Switch(
             name,
             cell.switch_of,
-            _changes(params, name, cell.switch_of),
+            _changes(results.config, name, cell.switch_of),
             differences[name],
             adjusted.get(name),
             chosen_by_test(params, cell.recipe),
@@ -84,8 +85,8 @@ def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
     ]
 
 
-def _changes(params: Params, name: str, reference: str) -> dict[str, tuple[Any, Any]]:
-    old, new = settings(params, reference), settings(params, name)
+def _changes(config: Config, name: str, reference: str) -> dict[str, tuple[Any, Any]]:
+    old, new = settings(config, reference), settings(config, name)
     keys = dict.fromkeys([*old, *new])
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.statistics import Accuracy, Difference
+from pipeline.results.statistics import Accuracy, Difference
 
 MISSING = "\N{EN DASH}"
 NOT_RUN = "not run"

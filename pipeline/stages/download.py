@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from pipeline import datasets, params
-from pipeline.errors import ParamsError
+from pipeline.core.files import whole_folder
+from pipeline.datasets.shared import registry as datasets
 
 RAW = Path("data/raw")
 
@@ -16,19 +15,7 @@ def main(dataset: str) -> None:
 
     What was in `data/raw/<dataset>` before stays untouched by a failure. Raises what the data set's `fetch` raises.
     """
-    sections = dict(params.load().download)
     module = datasets.load(dataset)
-    if dataset not in sections:
-        raise ParamsError(f"params.yaml: download has no section for data set {dataset!r}; add one")
-    target, partial, old = RAW / dataset, RAW / f"{dataset}.partial", RAW / f"{dataset}.old"
-    for leftover in (partial, old):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        module.fetch(partial, sections[dataset])
-        if target.exists():
-            target.replace(old)
-        partial.replace(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    section = datasets.download_section(dataset)
+    with whole_folder(RAW / dataset) as folder:
+        module.fetch(folder, section)

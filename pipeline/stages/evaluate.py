@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline import cells, runs
-from pipeline.training.job import Job
+from pipeline.core import cell as cells
+from pipeline.core.cell import RunAll, one_by_one
+from pipeline.core.files import whole_folder, write_json
+from pipeline.core.training.job import Job
 
 Table = npt.NDArray[np.float64]
 
@@ -26,30 +27,25 @@ class Result:
     clips: npt.NDArray[np.int64]  # [C, bins]
 
 
-def main(target: str) -> None:
+def main(target: str, run_all: RunAll = one_by_one) -> None:
     """Write `predictions.csv`, `alpha.csv`, `beta.csv` and `metrics.json` of a cell."""
-    cell = cells.load(target)
-    results = runs.run_all(work, cells.jobs(cell, "finetune"), f"evaluate@{target}")
-    folder = cell.results / "evaluate"
-    partial = folder.with_name("evaluate.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    cell = cells.load(target, "evaluate")
+    results = run_all(work, cells.jobs(cell, "finetune"), f"evaluate@{target}", cell.params.training)
     predictions = pd.concat([result.predictions for result in results])
-    predictions.to_csv(partial / "predictions.csv", index=False, lineterminator="\n", float_format="%.6g")
     clips = np.sum([result.clips for result in results], axis=0)
-    write_attention([r.alpha for r in results if r.alpha is not None], clips, ["label", "bin", "joint"], partial / "alpha.csv")
-    write_attention([r.beta for r in results if r.beta is not None], clips, ["label", "bin"], partial / "beta.csv")
-    cells.write_json(metrics(predictions), partial / "metrics.json")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with whole_folder(cell.results / "evaluate") as folder:
+        predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n", float_format="%.6g")
+        write_attention([r.alpha for r in results if r.alpha is not None], clips, ["label", "bin", "joint"], folder / "alpha.csv")
+        write_attention([r.beta for r in results if r.beta is not None], clips, ["label", "bin"], folder / "beta.csv")
+        write_json(metrics(predictions), folder / "metrics.json")
 
 
 def work(job: Job) -> Result:
     """Predict the test samples of one run from its final weights."""
-    from pipeline.training.augment import views  # noqa: PLC0415 (torch)
-    from pipeline.training.files import clips_of  # noqa: PLC0415
-    from pipeline.training.joint import restore  # noqa: PLC0415
-    from pipeline.training.loop import device_of, predict_views  # noqa: PLC0415
+    from pipeline.core.training.augment import views  # noqa: PLC0415 (torch)
+    from pipeline.core.training.files import clips_of  # noqa: PLC0415
+    from pipeline.core.training.loop import device_of, predict_views  # noqa: PLC0415
+    from pipeline.core.training.run import restore  # noqa: PLC0415
 
     clips = clips_of(job, "test")
     model = restore(job, clips.store)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pipeline import cells
-from pipeline.training import distributed
-from pipeline.training.job import Job, Row
+from pipeline.core import cell as cells
+from pipeline.core.cell import Cell, RunAll, one_by_one
+from pipeline.core.files import write_json
+from pipeline.core.training.job import Job, Row
 
 
-def main(target: str) -> None:
+def main(target: str, run_all: RunAll = one_by_one) -> None:
     """Write the final weights of a cell, the history of both stages, and what the runs were made from."""
-    cell = cells.load(target)
-    before = cells.read_history(cell.runs("pretrain") / "history.csv")
-    history = cells.train(cell, "finetune", work, cells.jobs(cell, "finetune", cells.epochs(before)))
-    if not distributed.leads():
-        return
-    cells.write_history(pd.concat([before, history]) if len(before) else history, cell.results / "history.csv")
-    cells.write_json(cells.document(cell, "finetune"), cell.results / "run.json")
+    cell = cells.load(target, "finetune")
+    before = pretrained(cell)
+    todo = cells.jobs(cell, "finetune", cells.epochs(before) if before is not None else None)
+    history = cells.train(cell, "finetune", work, todo, run_all)
+    cells.write_history(history if before is None else pd.concat([before, history]), cell.results / "history.csv")
+    write_json(cells.document(cell, "finetune"), cell.results / "run.json")
     cells.finish(cell, "finetune")
+
+
+def pretrained(cell: Cell) -> pd.DataFrame | None:
+    """The history of the cell's pretraining, or None for a method without it."""
+    return cells.read_history(cell.runs("pretrain") / "history.csv") if cells.has_pretraining(cell.method) else None
 
 
 def work(job: Job) -> list[Row]:
     """What a worker process does; torch is imported there, not in the process that waits."""
-    from pipeline.training.joint import train  # noqa: PLC0415
+    from pipeline.core.training.run import train  # noqa: PLC0415
 
     return train(job)

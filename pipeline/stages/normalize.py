@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline import datasets
-from pipeline import params as parameters
-from pipeline.datasets import progress
-from pipeline.errors import Interrupted, ParamsError
+from pipeline.core.errors import ParamsError
+from pipeline.core.files import whole_folder
+from pipeline.datasets.shared import registry as datasets
+from pipeline.datasets.shared.errors import Interrupted
 
-RAW, SKELETONS = Path("data/raw"), Path("data/skeletons")
+RAW, SKELETONS, WORK = Path("data/raw"), Path("data/skeletons"), Path(".work/normalize")
 
 
 def main(dataset: str) -> None:
@@ -18,20 +18,17 @@ def main(dataset: str) -> None:
 
     Raises `ParamsError` for a variant of a raw format that the data set does not have, and `Interrupted` after Ctrl-C.
     """
-    settings, module = parameters.load().normalize, datasets.load(dataset)
-    target, partial = SKELETONS / dataset, SKELETONS / f"{dataset}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    module = datasets.load(dataset)
+    settings = datasets.params_of(dataset, "normalize")
     try:
-        for store in [*module.FORMATS, *settings.variants.get(dataset, {})]:
-            raw, section = parameters.raw_format(settings, dataset, store), parameters.section_of(settings, dataset, store)
-            if raw not in module.FORMATS:
-                raise ParamsError(f"normalize.variants.{dataset}.{store}: {dataset} has raw formats {', '.join(module.FORMATS)}")
-            (partial / store).mkdir(parents=True)
-            module.FORMATS[raw].normalize(RAW / dataset / raw, partial / store, section, settings.allow_malformed)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.replace(target)
-        progress.forget(dataset)
+        with whole_folder(SKELETONS / dataset) as folder:
+            for store, made in settings["stores"].items():
+                if (raw := made["format"]) not in module.FORMATS:
+                    known = ", ".join(module.FORMATS)
+                    raise ParamsError(f"params.yaml: store {store} of {dataset}: expected a raw format of it: {known}")
+                form = module.FORMATS[raw]
+                (folder / store).mkdir()
+                form.normalize(RAW / dataset / raw, folder / store, form.SECTION(**made["section"]), settings["allow_malformed"])
     except KeyboardInterrupt:
         raise Interrupted(f"normalize {dataset}: stopped; run it again to go on") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(WORK / dataset, ignore_errors=True)  # how far it was, for an interrupted run to go on from

@@ -6,7 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from pipeline import params as parameters
+from pipeline.config import params as parameters
+from pipeline.datasets.shared.registry import params_of
 from pipeline.report import page, plots, results
 from pipeline.report.analysis import analyse, metrics
 
@@ -14,11 +15,13 @@ REPORTS = Path("reports")
 
 
 def main(target: str) -> None:
-    """Write `report.md`, `report.html`, `metrics.json`, `curves.csv`, `confusion.csv`, `tables/` and `figures/`.
+    """Write `report.md`, `report.html`, `metrics.json`, `curves.csv`, `confusion/`, `tables/` and `figures/`.
 
     Raises `ResultsMissing` where results are incomplete; the report that was there before stays then.
     """
-    found = results.load(target, parameters.load())
+    document = params_of(target, "report")
+    provenance = [tuple(row) for row in document["provenance"]]
+    found = results.load(target, parameters.build(document["params"]), provenance)
     analyses = analyse(found)
     partial = REPORTS / f".{target}.partial"
     shutil.rmtree(partial, ignore_errors=True)

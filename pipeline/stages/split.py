@@ -6,23 +6,33 @@ person (SBU: no pair of people) is on both sides. Test data decide nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline import datasets, params
-from pipeline.datasets import ranges
-from pipeline.errors import SplitMismatch
-from pipeline.sections import Split
-from pipeline.skeletons import Meta, Store
+from pipeline.core.files import whole
+from pipeline.core.skeletons import Meta, Store
+from pipeline.datasets.shared import registry as datasets
+from pipeline.datasets.shared.errors import SplitMismatch
+from pipeline.datasets.shared.registry import ranges
 
 SKELETONS, SPLITS = Path("data/skeletons"), Path("data/splits")
 
 
+@dataclass(frozen=True)
+class Split:
+    """Section `split`: the share of training that is held out at least, and which groups are drawn for it."""
+
+    validation_share: float
+    seed: int
+
+
 def main(dataset: str) -> None:
     """Write `data/splits/<dataset>/<protocol>.csv` (`fold,name,part`) and say what a part of a data set lacks."""
-    section, module = params.load().split, datasets.load(dataset)
+    module = datasets.load(dataset)
+    section = Split(**datasets.params_of(dataset, "split"))
     for protocol, (store_name, official) in module.PROTOCOLS.items():
         store = Store(SKELETONS / dataset / store_name)
         reader = module.FORMATS[store_name]
@@ -89,7 +99,5 @@ def summary(table: pd.DataFrame, index: pd.DataFrame, meta: Meta) -> str:
 
 def write(table: pd.DataFrame, path: Path) -> None:
     """Write the table at once, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, lineterminator="\n")
-    partial.replace(path)
+    with whole(path) as unfinished:
+        table.to_csv(unfinished, index=False, lineterminator="\n")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.errors import TrackingUnavailable
+from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import finish
 from pipeline.tracking.store import environment, uri
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pipeline.errors import TrackingUnavailable
+from pipeline.tracking.errors import TrackingUnavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

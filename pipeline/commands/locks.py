@@ -1,0 +1,78 @@
+"""DVC's entries of cells, by DVC's own interface: what a stage was made from, what of it is another now, and rewriting that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import Stage
+
+CODE = "pipeline/"
+
+
+@dataclass
+class Entry:
+    """A stage of a cell, and what differs from its entry: `code` by path, `other` with the reason; `missing` is not on disk."""
+
+    stage: Stage
+    code: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """`pretrain`, `finetune` or `evaluate`."""
+        return str(self.stage.name)
+
+
+@contextmanager
+def opened() -> Iterator[Repo]:
+    """The project's DVC repository, locked: no other DVC command of this project runs meanwhile."""
+    from dvc.repo import Repo  # noqa: PLC0415 (slow to import)
+
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # not a line for each entry
+    with Repo() as repo, repo.lock:
+        yield repo
+
+
+def entries(repo: Repo, folder: Path) -> list[Entry]:
+    """The stages in a cell's folder with what of them is another than at the time of their entry."""
+    return [compare(stage) for stage in repo.stage.load_all(str(folder / "dvc.yaml"))]
+
+
+def compare(stage: Stage) -> Entry:
+    """A stage against its entry. Outputs that are not on disk are no difference; a dependency made by another stage of the cell
+    and not on disk is none either."""
+    found = Entry(stage)
+    if stage.cmd_changed:
+        found.other.append("its command")
+    for dep in stage.deps:
+        path = str(dep.def_path)
+        status = dep.status().get(str(dep), "")
+        if not dep.hash_info:
+            found.other.append(f"{path}: not in the entry")
+        elif status == "deleted":
+            found.missing.append(path)
+        elif status:
+            (found.code if path.startswith(CODE) else found.other).append(path)
+    found.other += [f"{out.def_path}: not in the entry" for out in stage.outs if not out.hash_info]
+    return found
+
+
+def rewrite(entry: Entry) -> None:
+    """Bring the entry of a stage to the code that is on disk; its outputs, and all else, stay as they are in the entry."""
+    for dep in entry.stage.deps:
+        if str(dep.def_path) in entry.code:
+            dep.save()
+    entry.stage.dump(update_pipeline=False)
+
+
+def outputs_differ(stages: Sequence[Any]) -> list[str]:
+    """The outputs of stages that are on disk with another content than in their entries, or not there."""
+    return [str(out.def_path) for stage in stages for out in stage.outs if not out.exists or out.changed_checksum()]

@@ -1,0 +1,352 @@
+"""The sections of `params.yaml` as types: what keys there are and which values are possible. `params.py` reads the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from pipeline.datasets.demo.settings import DemoDownload
+from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
+from pipeline.section import Count, Positive, Section, Share, Weight
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Marks the value with which a parameter changes nothing: there it is left out of what stages read, so that none is stale."""
+
+    value: float | int | str
+
+
+def neutral(section: type[Section]) -> dict[str, object]:
+    """The neutral values of a section, by the names of its parameters; those without one are not in it."""
+    marks = {name: m.value for name, f in section.model_fields.items() for m in f.metadata if isinstance(m, Neutral)}
+    return dict(marks)
+
+
+class Download(Section):
+    """Stage `download`: a section a data set. Those that are not named here have a `source` alone."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, SourceDownload]
+
+    sbu: SbuDownload | None = None
+    demo: DemoDownload | None = None
+
+
+Plain = bool | int | float | str
+
+
+class Normalize(Section):
+    """Stage `normalize`: a section a raw format, and `variants`: data set -> store -> what it changes in its format's section.
+
+    A variant is named `<raw format>-<what differs>`. A raw format that is not named here has plain values, which its own code
+    checks.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Plain]]
+
+    allow_malformed: Count
+    sbu: SbuNormalize | None = None
+    ntu: NtuNormalize | None = None
+    variants: dict[str, dict[str, dict[str, Any]]]
+
+    def format(self, name: str) -> dict[str, Any] | None:
+        """The parameters of a raw format, or None where there is no such section."""
+        found = None if name in ("allow_malformed", "variants", "format") else getattr(self, name, None)
+        return found.model_dump() if isinstance(found, Section) else dict(found) if isinstance(found, dict) else None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The raw formats that have a section."""
+        own = [name for name in (*type(self).model_fields, *(self.model_extra or {})) if self.format(name) is not None]
+        return tuple(own)
+
+
+class Split(Section):
+    """Stage `split`: how much of training is held out for validation, in whole groups of subjects."""
+
+    validation_share: Annotated[float, Field(ge=0, lt=1)]
+    seed: Count
+
+
+class Model(Section):
+    """The network: Song et al., sections on the main LSTM, spatial and temporal attention."""
+
+    hidden: Positive
+    layers: Positive
+    attention_hidden: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout_per: Literal["frame", "clip"]
+    dropout_after: Literal["each", "last"]
+    velocity: Annotated[Weight, Neutral(0.0)]
+    alpha_scale: Literal["one", "joints"]
+    gates: Literal["both_people", "per_person_shared"]
+    beta_layers: Literal[1, 2]
+    beta_bias: float
+    beta_share: Weight
+    score_norm: Literal["none", "frames", "beta"]
+    init: Literal["default_orthogonal", "gaussian"]
+
+
+class Objective(Section):
+    """The three penalties beside the cross-entropy."""
+
+    lambda1: Annotated[Weight, Neutral(0.0)]
+    lambda2: Annotated[Weight, Neutral(0.0)]
+    lambda3: Annotated[Weight, Neutral(0.0)]
+    beta_norm: Literal["l2", "squared"]
+    l1_scope: Literal["all", "main"]
+    l1_reduce: Literal["sum", "mean"]
+    label_smoothing: Annotated[Share, Neutral(0.0)]
+
+
+class Training(Section):
+    """What `pretrain` and `finetune` share: the optimiser, the batches, who is learned from, the choice of the epoch."""
+
+    unit: Literal["iterations", "epochs"]
+    batch: Positive
+    pool: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    temporal_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine", "plateau"]
+    warmup: Annotated[Share, Neutral(0.0)]
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)]
+    plateau_patience: Count
+    clip_norm: Annotated[Weight, Neutral(0.0)]
+    weight_decay: Annotated[Weight, Neutral(0.0)]
+    adam_beta1: Annotated[float, Field(ge=0, lt=1), Neutral(0.9)]
+    adam_beta2: Annotated[float, Field(ge=0, lt=1), Neutral(0.999)]
+    adam_eps: Annotated[float, Field(gt=0), Neutral(1e-8)]
+    fit: Literal["train", "train_and_validation"]
+    select: Literal["heldout", "last", "test"]
+    frames: Annotated[Count, Neutral(0)]
+    precision: Annotated[Literal["float32", "bfloat16"], Neutral("float32")]
+    device: Annotated[Literal["auto", "cpu", "cuda"], Neutral("auto")]
+    processes: Annotated[Positive, Neutral(1)]
+
+    @model_validator(mode="after")
+    def _validation_is_held_out(self) -> Self:
+        if self.fit == "train_and_validation" and (self.select == "heldout" or self.schedule == "plateau"):
+            raise ValueError("select: heldout and schedule: plateau need validation data: set fit: train")
+        return self
+
+
+class Augment(Section):
+    """Random changes of training clips: probabilities, largest angle in radians, shares, noise in the store's unit."""
+
+    mirror: Annotated[Share, Neutral(0.0)]
+    turn: Annotated[Share, Neutral(0.0)]
+    yaw: Annotated[Weight, Neutral(0.0)]
+    scale: Annotated[Share, Neutral(0.0)]
+    window: Annotated[float, Field(gt=0, le=1), Neutral(1.0)]
+    noise: Annotated[Weight, Neutral(0.0)]
+
+
+class Pretrain(Section):
+    """Stage `pretrain`, steps 2 to 7 of Algorithm 1: lengths in `training.unit`."""
+
+    attention: Count
+    main: Count
+    tune: Count
+    reinit_main: bool
+
+
+class Finetune(Section):
+    """Stage `finetune`, steps 8 and 9 of Algorithm 1: lengths in `training.unit`."""
+
+    main: Count
+    joint: Count
+
+
+class Evaluate(Section):
+    """Stage `evaluate`: of how many views of a clip the logits are averaged, and how attention is summed up.
+
+    Views: the clip itself; 2: and its mirror image; 4: and both from behind.
+    """
+
+    views: Annotated[Literal[1, 2, 4], Neutral(1)]
+    time_bins: Positive
+
+
+class Candidate(Section):
+    """A candidate of the search: a method, and changes laid over the search's base; `round` says when it was thought of."""
+
+    round: Positive
+    method: str
+    changes: dict[str, Any]
+
+
+class Search(Section):
+    """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`."""
+
+    cell: str
+    seeds: Annotated[list[int], Field(min_length=1)]
+    views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1)]
+    base: dict[str, Any]
+    candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
+
+
+class Report(Section):
+    """Stage `report`."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Positive
+    seed: Count
+
+
+class Check(Section):
+    """Command `check`; the rule is described in `pipeline.results.regression`."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
+    spread: Annotated[float, Field(ge=1)]
+    fewer_seeds: list[str]
+    seed: Count
+
+
+class Network(Section):
+    """Another paper's main network: `kind` is its module in `pipeline/networks/`, the others are the arguments of its network."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Plain | list[int]]
+
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]
+
+
+class DeepLstm(Section):
+    """LSTM layers without attention, of another number than `model.layers`."""
+
+    kind: Literal["deep-lstm"]
+    layers: Positive
+
+
+class Hbrnn(Section):
+    """Hierarchical bidirectional RNN; `hidden` are the units a direction of its four levels."""
+
+    kind: Literal["hbrnn"]
+    hidden: Annotated[list[Positive], Field(min_length=4, max_length=4)]
+
+
+class CoOccurrence(Section):
+    """Co-occurrence LSTM; `hidden` are the units a direction of its three layers, `groups` share joints by the penalty."""
+
+    kind: Literal["co-occurrence"]
+    hidden: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    groups: Positive
+    sparse: Weight
+    group_sparse: Weight
+
+
+class PLstm(Section):
+    """Part-aware LSTM; `hidden` units a layer, one share for each of the five parts of the body."""
+
+    kind: Literal["p-lstm"]
+    hidden: Annotated[int, Field(ge=5, multiple_of=5)]
+
+
+class WindowSvm(Section):
+    """Linear support vector machine on windows of `width` frames: on positions (`raw`) or on distances (`joint`)."""
+
+    kind: Literal["window-svm"]
+    features: Literal["raw", "joint"]
+    width: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
+def _kind(network: Any) -> str:
+    kind = network.get("kind") if isinstance(network, dict) else getattr(network, "kind", None)
+    return str(kind) if kind in ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "window-svm") else "other"
+
+
+Known = (
+    Annotated[DeepLstm, Tag("deep-lstm")]
+    | Annotated[Hbrnn, Tag("hbrnn")]
+    | Annotated[CoOccurrence, Tag("co-occurrence")]
+    | Annotated[PLstm, Tag("p-lstm")]
+    | Annotated[WindowSvm, Tag("window-svm")]
+    | Annotated[Network, Tag("other")]
+)
+
+
+class Method(Section):
+    """What a method of the grid switches on; `network` is another paper's in place of the main LSTM.
+
+    `earlier` says that the method is one of those before the paper, which the paper's tables list.
+    """
+
+    spatial: bool
+    temporal: bool
+    staged: bool
+    regularised: bool
+    earlier: bool = False
+    network: Annotated[Known, Discriminator(_kind)] | None = None
+
+
+class ProtocolOf(Section):
+    """A protocol: the data set that it divides, and the store that its cells read."""
+
+    dataset: str
+    store: str
+
+
+class Line(Section):
+    """Cells of the grid: every protocol x recipe x method, and with `switch_of` every store, of these."""
+
+    protocols: Annotated[list[str], Field(min_length=1)]
+    recipes: Annotated[list[str], Field(min_length=1)]
+    methods: Annotated[list[str], Field(min_length=1)]
+    seeds: str
+    stores: list[str] = Field(default_factory=list)
+    switch_of: str = ""
+    names: Annotated[str, Field(pattern=r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$")] = ""
+
+
+class GridCell(Section):
+    """One (protocol, recipe, method) of the grid: DVC's unit of work.
+
+    `seeds` is a key of the section `seeds`. `switch_of` names the cell that this one differs from in one thing; the report
+    shows such a cell beside that one alone.
+    """
+
+    group: str
+    dataset: str
+    store: str
+    protocol: str
+    method: str
+    recipe: str
+    seeds: str
+    switch_of: str = ""
+
+
+class Use(Section):
+    """What runs: groups of the grid, and the data sets of their cells with the code that reads them."""
+
+    groups: list[str]
+    datasets: dict[str, str]
+
+
+class Params(Section):
+    """The whole of `params.yaml`; the sections of commands may be absent in what a report reads."""
+
+    protocols: dict[str, ProtocolOf]
+    grid: dict[str, list[Line]]
+    use: Use
+    seeds: dict[str, Annotated[list[Count], Field(min_length=1)]]
+    recipes: dict[str, dict[str, Any]]
+    methods: dict[str, Method]
+    download: Download
+    normalize: Normalize
+    split: Split
+    model: Model
+    objective: Objective
+    training: Training
+    augment: Augment
+    pretrain: Pretrain
+    finetune: Finetune
+    evaluate: Evaluate
+    report: Report
+    search: Search | None = None
+    check: Check | None = None

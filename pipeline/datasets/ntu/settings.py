@@ -1,0 +1,26 @@
+"""NTU's sections of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.section import Count, Section, Share, Weight
+
+
+class SourceDownload(Section):
+    """Where the user has the raw files: `source` (or `<DATA SET>_SOURCE`, such as `NTU_SOURCE`) is a folder or a file."""
+
+    source: str
+
+
+class NtuNormalize(Section):
+    """From NTU's raw tracks to two ordered bodies; each rule can be switched off (`0`, `none` or `false`)."""
+
+    drop_listed_missing: bool
+    shortest_track: Count
+    spread_ratio: Weight
+    spread_share: Share
+    order: Literal["motion", "file"]
+    empty_frames: Literal["cut", "keep"]
+    not_a_number: Literal["interpolate", "reject"]
+    centre: Literal["spine_first_frame", "body_per_frame", "none"]

@@ -1,0 +1,1 @@
+"""SBU Kinect Interaction v2.0."""

@@ -1,0 +1,27 @@
+"""SBU's sections of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.section import Count, Section
+
+
+class SbuDownload(Section):
+    """Where the SBU archives are: `source` (or `SBU_SOURCE`) is a folder, a zip or a base URL."""
+
+    source: str
+    retries: Count
+    timeout_s: Annotated[float, Field(gt=0)]
+
+
+class SbuNormalize(Section):
+    """From SBU's raw numbers to metres; each step can be switched off."""
+
+    denormalize: bool
+    order: Literal["left_first", "file"]
+    smooth: Literal["savgol5", "none"]
+    smooth_ends: Literal["keep", "interpolate"]
+    centre: Literal["torsos_per_frame", "torsos_first_frame", "none"]

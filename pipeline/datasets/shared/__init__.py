@@ -1,0 +1,1 @@
+"""What data sets share; nothing here knows one of them."""

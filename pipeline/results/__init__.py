@@ -1,0 +1,1 @@
+"""Numbers from saved predictions and histories: statistics, summaries, the regression rule."""

@@ -1,0 +1,13 @@
+"""Failures of handing out runs."""
+
+from __future__ import annotations
+
+from pipeline.core.errors import PipelineError
+
+
+class SchedulerUnavailable(PipelineError):
+    """The Dask scheduler that was asked for cannot be reached, has no workers, or was lost; or Dask is not installed."""
+
+
+class WorkerUnfit(PipelineError):
+    """A Dask worker does not see the project's folder, runs other code or versions, or more than one job at a time."""
