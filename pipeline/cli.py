@@ -74,20 +74,36 @@ def _run(stage: str, target: str) -> None:
         from pipeline.core.training.ranks import is_main  # noqa: PLC0415
         from pipeline.running.runs import of_stage  # noqa: PLC0415 (nor must one in how runs are handed out)
 
+        _data_are_there(target, stage)
         with tracking.Live(Path.cwd()) if stage in TRAIN and is_main() else nullcontext():
             work(target, of_stage)
 
 
+def _data_are_there(cell: str, stage: str) -> None:
+    """`ResultsMissing` where the skeletons or the split of a cell are not on disk."""
+    from pipeline.core import cell as cells  # noqa: PLC0415
+    from pipeline.core.errors import ResultsMissing  # noqa: PLC0415
+
+    found = cells.load(cell, stage)
+    for path in (found.store / "meta.json", found.split):
+        if not path.exists():
+            raise ResultsMissing(f"{path}: expected the data of {cell}, found none; run `dvc repro split@{found.dataset}` first")
+
+
 def _up_to_date() -> None:
     """Resolve `params.yaml` again where it changed since; under DVC that is a stage of its own, which has run."""
-    made = Path("data/params/params.yaml.sha256")
+    from pipeline.core.places import PARAMS, SOURCE  # noqa: PLC0415
+
+    made = PARAMS / SOURCE
     own = hashlib.sha256(Path("params.yaml").read_bytes()).hexdigest() if Path("params.yaml").exists() else ""
     if "DVC_ROOT" in os.environ or (made.exists() and made.read_text().strip() == own):
         return
     if "TORCHELASTIC_RUN_ID" in os.environ:  # one of several processes: they would all write at once
         raise PipelineError("params.yaml changed: run `python -m pipeline resolve` first, then torchrun again")
+    from pipeline.commands import use as choice  # noqa: PLC0415
     from pipeline.stages import resolve  # noqa: PLC0415
 
+    choice.check(Path.cwd())
     resolve.main()
 
 

@@ -85,9 +85,17 @@ def test_a_selection_edited_by_hand_is_no_selection_for_dvc(project: Path) -> No
     path = project / "params.yaml"
     path.write_text(path.read_text().replace("groups: [demo]", "groups: [demo, demo-tuned]"))
     message = "use.groups are demo, demo-tuned, but .dvcignore shows demo; run `python -m pipeline use demo demo-tuned`"
-    assert message in refused(pipeline(project, "resolve"))
+    for command in (["resolve"], ["evaluate", "demo-sbu-lstm"], ["check"]):
+        assert message in refused(pipeline(project, *command))
     pipeline(project, "use", "demo", "demo-tuned")
     assert pipeline(project, "resolve").returncode == 0
+
+
+def test_a_cell_whose_data_are_not_there(project: Path) -> None:
+    for stage in ("finetune", "evaluate"):
+        message = refused(pipeline(project, stage, "sbu-paper-lstm"))
+        assert "data/skeletons/sbu/sbu/meta.json: expected the data of sbu-paper-lstm, found none" in message
+        assert "run `dvc repro split@sbu` first" in message
 
 
 def test_folder_without_parameters(tmp_path: Path) -> None:

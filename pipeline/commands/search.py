@@ -27,7 +27,7 @@ from pipeline.config.resolve import plain
 from pipeline.config.sections import Candidate, Search
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
-from pipeline.core.errors import ParamsError
+from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.core.files import fingerprint, flatten, sha256, write_json
 from pipeline.core.places import WORK as SCRATCH
 from pipeline.core.settings import Method, Settings
@@ -84,6 +84,8 @@ def main(only: list[str]) -> None:
     cell = cells.load(section.cell, "finetune")
     if unknown := sorted(set(only) - set(section.candidates)):
         raise ParamsError(f"params.yaml: search.candidates has no {', '.join(unknown)}; it has {', '.join(section.candidates)}")
+    if not cell.split.exists():
+        raise ResultsMissing(f"{cell.split}: expected a split, found none; run `dvc repro split@{cell.dataset}` first")
     split = write_pairs(cell)
     folds = sorted(pd.read_csv(split)["fold"].unique().tolist())
     todo = {name: tasks(cell, name, section, split, folds) for name in only or section.candidates}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
@@ -37,6 +37,16 @@ class Download(Section):
 
 
 Plain = bool | int | float | str
+
+
+def _each_once(seeds: list[int]) -> list[int]:
+    """Two runs of one seed would write the same files."""
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed stands there twice")
+    return seeds
+
+
+Seeds = Annotated[list[Count], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Normalize(Section):
@@ -184,7 +194,7 @@ class Search(Section):
     """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`."""
 
     cell: str
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Seeds
     views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1)]
     base: dict[str, Any]
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
@@ -334,7 +344,7 @@ class Params(Section):
     protocols: dict[str, ProtocolOf]
     grid: dict[str, list[Line]]
     use: Use
-    seeds: dict[str, Annotated[list[Count], Field(min_length=1)]]
+    seeds: dict[str, Seeds]
     recipes: dict[str, dict[str, Any]]
     methods: dict[str, Method]
     download: Download
