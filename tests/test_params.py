@@ -608,14 +608,14 @@ def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
 def test_report_reads_its_own_cells_and_no_others(copy: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = {"protocols": ["ntu-cs", "ntu120-csub"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "ntu"}
     text = copy.read_text().replace("\ngrid:\n", f"\ngrid:\n  mixed: [{mixed}]\n", 1)
-    copy.write_text(re.sub(r'source: ""', "source: /home/me", text))
+    copy.write_text(re.sub(r'source: ""', "source: /of/mine", text))
     monkeypatch.chdir(copy.parent)
     use.switch(["mixed", *document["grid"]])
     resolve.main()
     whole = params.load()
     for dataset in ("demo", "sbu", "ntu", "ntu120"):
         found = read_json(Path("data/params") / dataset / "report.json")
-        assert found == of_report(whole, dataset) and "/home/me" not in str(found)
+        assert found == of_report(whole, dataset) and "/of/mine" not in str(found)
         own = params.build(found["params"])
         assert own.cells == own.every == {name: cell for name, cell in whole.every.items() if cell.dataset == dataset}
         assert "search" not in found["params"] and "check" not in found["params"]

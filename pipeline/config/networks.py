@@ -1,0 +1,77 @@
+"""The settings of networks of other papers, section `methods.<name>.network`, as types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from pipeline.section import Positive, Section, Weight
+
+Plain = bool | int | float | str
+
+
+class Network(Section):
+    """Another paper's main network: `kind` is its module in `pipeline/networks/`, the others are the arguments of its network."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Plain | list[int]]
+
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")]
+
+
+class DeepLstm(Section):
+    """LSTM layers without attention, of another number than `model.layers`."""
+
+    kind: Literal["deep-lstm"]
+    layers: Positive
+
+
+class Hbrnn(Section):
+    """Hierarchical bidirectional RNN; `hidden` are the units a direction of its four levels."""
+
+    kind: Literal["hbrnn"]
+    hidden: Annotated[list[Positive], Field(min_length=4, max_length=4)]
+
+
+class CoOccurrence(Section):
+    """Co-occurrence LSTM; `hidden` are the units a direction of its three layers, `groups` share joints by the penalty."""
+
+    kind: Literal["co-occurrence"]
+    hidden: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    groups: Positive
+    sparse: Weight
+    group_sparse: Weight
+
+
+class PLstm(Section):
+    """Part-aware LSTM; `hidden` units a layer, one share for each of the five parts of the body."""
+
+    kind: Literal["p-lstm"]
+    hidden: Annotated[int, Field(ge=5, multiple_of=5)]
+
+
+class WindowSvm(Section):
+    """Linear support vector machine on windows of `width` frames: on positions (`raw`) or on distances (`joint`)."""
+
+    kind: Literal["window-svm"]
+    features: Literal["raw", "joint"]
+    width: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
+def _kind(network: Any) -> str:
+    kind = network.get("kind") if isinstance(network, dict) else getattr(network, "kind", None)
+    return str(kind) if kind in ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "window-svm") else "other"
+
+
+Known = (
+    Annotated[DeepLstm, Tag("deep-lstm")]
+    | Annotated[Hbrnn, Tag("hbrnn")]
+    | Annotated[CoOccurrence, Tag("co-occurrence")]
+    | Annotated[PLstm, Tag("p-lstm")]
+    | Annotated[WindowSvm, Tag("window-svm")]
+    | Annotated[Network, Tag("other")]
+)
+
+OneOf = Annotated[Known, Discriminator(_kind)]
