@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -169,6 +170,27 @@ def test_other_failures_keep_their_stack_trace(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(cli, "_run", fail)
     assert isinstance(CliRunner().invoke(cli.main, ["split", "demo"]).exception, ZeroDivisionError)
+
+
+def test_ctrl_c_ends_a_training_with_its_processes(small_project: Path) -> None:
+    """Once, to the whole group as a terminal sends it: no worker goes on, or takes the next run."""
+    document = yaml.safe_load(Path("params.yaml").read_text())
+    document["pretrain"] |= {"main": 100_000}
+    Path("params.yaml").write_text(yaml.safe_dump(document))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_TRACK": "off"}
+    command = [sys.executable, "-m", "pipeline", "pretrain", "p-sta-lstm"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as stage:
+        until(lambda: any(Path(".work/checkpoints").rglob("*.pt")), "a checkpoint")
+        started = psutil.Process(stage.pid).children(recursive=True)
+        os.killpg(stage.pid, signal.SIGINT)
+        try:
+            stage.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):  # where it did not end: the test fails, and leaves nothing behind
+                os.killpg(stage.pid, signal.SIGKILL)
+    assert stage.returncode != 0 and started
+    assert psutil.wait_procs(started, timeout=5)[1] == []
+    assert not Path("data/runs/demo/p-sta-lstm").exists()
 
 
 def test_sigterm_ends_a_training_with_its_processes(small_project: Path) -> None:

@@ -233,7 +233,8 @@ def section() -> NtuNormalize:
 
 def store(source: Path, folder: Path, section: NtuNormalize, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Record a source and normalize it: the folder of the store."""
-    monkeypatch.chdir(ROOT)
+    folder.mkdir()
+    in_a_project(folder, monkeypatch)
     monkeypatch.setenv("NTU120_SOURCE", str(source))
     monkeypatch.setenv("NTU_SOURCE", "nowhere")
     fetch(source, folder / "raw")

@@ -60,8 +60,12 @@ def executor(jobs: int, preload: Sequence[str], initializer: Callable[[], None] 
     with ProcessPoolExecutor(workers, mp_context=context, initializer=initializer) as pool:
         try:
             yield pool, workers
-        except BaseException:
+        except BaseException as error:
+            processes = list((pool._processes or {}).values())  # `shutdown` forgets them
             pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, Exception):  # Ctrl-C: a worker would go on with what it has taken, or take the next
+                for process in processes:
+                    process.terminate()
             raise
 
 
