@@ -111,7 +111,7 @@ def _up_to_date() -> None:
 def _ends_by_sigterm(title: str) -> Iterator[None]:
     """SIGTERM (of a batch system, a container, a service) ends all that a stage has started, and the stage as a failure does.
 
-    Ctrl-C needs no such thing: a terminal sends it to every process.
+    Ctrl-C needs no such thing here: a terminal sends it to every process, and `executors` ends the workers.
     """
     before = signal.signal(signal.SIGTERM, _end_all)
     try:
