@@ -145,6 +145,22 @@ def test_a_failing_rank_ends_all(
     assert not (tmp_path / "whole" / "model.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        ((-6, 1), "no such clip"),  # gloo aborted rank 0 when rank 1 was gone
+        ((-9, 1), "two: rank 0 was ended by SIGKILL (out of memory?)"),  # rank 1 notes that it lost rank 0
+        ((1, -15), "no such clip"),
+        ((-6, -15), "two: rank 0 was ended by SIGABRT (out of memory?)"),
+    ],
+)
+def test_the_first_cause_is_named(codes: tuple[int, ...], message: str, tmp_path: Path) -> None:
+    if 1 in codes:
+        (tmp_path / "failure-1.json").write_text('[2.0, "lost another rank"]')
+        (tmp_path / "failure-0.json").write_text('[1.0, "no such clip"]')
+    assert processes._cause(codes, tmp_path, "two") == message
+
+
 TORCHRUN = ("torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2", "-m")
 
 

@@ -75,12 +75,19 @@ def _start(processes: int, arguments: tuple[Any, ...]) -> None:
 
 
 def _cause(codes: Sequence[int | None], folder: Path, title: str) -> str | None:
-    """What failed first: a rank that the system killed can note nothing, and the others note that they lost it."""
-    for rank, code in enumerate(codes):
-        if code is not None and code < 0 and code != -signal.SIGTERM:  # SIGTERM: the others, ended after the first failure
-            return f"{title}: rank {rank} was ended by {signal.Signals(-code).name} (out of memory?)"
+    """What failed first: a rank that the system killed can note nothing, and the others note that they lost it.
+
+    Gloo may abort a rank that lost another one, before it notes that: of an abort the notes of the others stand first.
+    """
+    ended = [  # SIGTERM: the others, ended after the first failure
+        (-code, f"{title}: rank {rank} was ended by {signal.Signals(-code).name} (out of memory?)")
+        for rank, code in enumerate(codes)
+        if code is not None and code < 0 and code != -signal.SIGTERM
+    ]
+    killed = [message for number, message in ended if number != signal.SIGABRT]
     failures = sorted(json.loads(path.read_text()) for path in folder.glob("failure-*.json"))
-    return failures[0][1] if failures else None
+    noted = [message for _, message in failures[:1]]
+    return next(iter([*killed, *noted, *(message for _, message in ended)]), None)
 
 
 def _rank(rank: int, world: int, work: Callable[[J], R], jobs: Sequence[J], title: str, *rest: Any) -> None:
