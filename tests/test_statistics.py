@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import comb, sqrt
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline.results import statistics
+from pipeline.results import effects, statistics
+from pipeline.results.components import Term, components
 from pipeline.results.statistics import Outcomes
 
 
 @dataclass(frozen=True)
 class Rule:
     confidence: float = 0.95
-    resamples: int = 2000
-    seed: int = 1
+    margin: float = 1.0
+    power: float = 0.8
 
 
 RULE = Rule()
@@ -99,25 +100,8 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not() -> N
     assert apart.high - apart.low > 1.5 * (one.high - one.low)
 
 
-def test_few_seeds_are_taken_to_spread_more_than_they_do() -> None:
-    # 100 and 50 per cent on many sequences: twice the lower seed is drawn in a quarter of the resamples
-    found = statistics.summarise(made([shares(2000, 2000), shares(2000, 1000)]), RULE)
-    assert found.low == pytest.approx(75 - 25 * sqrt(2), abs=4)
-    assert found.high == 100.0
-
-
-def test_intervals_repeat_and_follow_the_seed_and_confidence() -> None:
-    # seeds far apart, so that the ends are those of the bootstrap
-    result = made([shares(60, 24), shares(60, 56)])
-    first = statistics.summarise(result, RULE)
-    assert first == statistics.summarise(result, Rule())
-    assert first != statistics.summarise(result, Rule(seed=2))
-    narrow = statistics.summarise(result, Rule(confidence=0.5))
-    assert first.low < narrow.low < narrow.high < first.high
-
-
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng, rule = np.random.default_rng(5), Rule(resamples=200)
+    rng, rule = np.random.default_rng(5), RULE
     hits = [(s := statistics.summarise(made(rng.random(120) < 0.9), rule)).low <= 90 <= s.high for _ in range(200)]
     assert 0.91 <= np.mean(hits) <= 0.995
 
@@ -125,83 +109,124 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 @pytest.mark.parametrize(("share", "count"), [(0.0, 10), (0.3, 10), (0.95, 20), (1.0, 7)])
 def test_wilson_agrees_with_scipy(share: float, count: int) -> None:
     expected = stats.binomtest(round(share * count), count).proportion_ci(0.95, method="wilson")
-    assert statistics.wilson(share, count, 0.95) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert statistics.wilson(share, count, float(stats.norm.ppf(0.975))) == pytest.approx(
+        (expected.low, expected.high), abs=1e-12
+    )
 
 
-def test_bonett_price_by_hand() -> None:
-    # 8 and 2 of 98 pairs disagree: 9/100 and 3/100; variance (0.12 - 0.06²) / 100
-    half = 1.959964 * sqrt((0.12 - 0.0036) / 100)
-    assert statistics.bonett_price(8, 2, 98, 0.95) == pytest.approx((0.06 - half, 0.06 + half), abs=1e-6)
+def test_one_seed_is_a_paired_t_test() -> None:
+    one, other = shares(60, 50), [i % 3 > 0 for i in range(60)]
+    found, expected = statistics.compare(made(one), made(other), RULE), stats.ttest_rel(np.float64(one), np.float64(other))
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((100 * interval.low, 100 * interval.high), rel=1e-9)
+    assert found.degrees == pytest.approx(59) and found.runs == (1, 1)
 
 
-def test_effective_number_of_sequences() -> None:
-    agree = np.array([[1.0, 0, 1, 0]] * 3)
-    assert statistics.effective(agree) == 4  # the second and third seed tell nothing new
-    assert statistics.effective(np.array([[1.0, 0, 1, 0], [1, 1, 0, 0]])) == 8  # variances 1/4 and 1/8: twice as much
-    assert statistics.effective(np.ones((3, 4))) == 4  # nothing varies: no claim
-    assert statistics.effective(np.array([[1.0, 0], [0, 1]])) == 4  # the mean is flat: at most N * S
+def test_components_by_hand() -> None:
+    # one method, one fold, two seeds with (1 1 0 0 1) and (1 0 0 1 1), three times over
+    found = components([(1.0, made([[1, 1, 0, 0, 1] * 3, [1, 0, 0, 1, 1] * 3]))])
+    # means of the sequences 100 50 0 50 100: sum of squares 3 x 7000; both seeds have 60 %; six sequences differ by 50 either way
+    sequences, residual = 21000 / 14 / 15, 30000 / 14 / 2 / 15
+    assert found.points == pytest.approx(60)
+    assert found.sequences == Term(pytest.approx(sequences), 14)
+    assert (found.runs, found.residual) == ((Term(pytest.approx(0.0), 1),), (Term(pytest.approx(residual), 14),))
+    assert found.variance == pytest.approx(residual) and found.degrees == pytest.approx(14)  # never below its residual part
+    assert found.floor == pytest.approx(sequences - residual)
+    apart = components([(1.0, made([[1] * 25 + [0] * 5, [1] * 15 + [0] * 15]))])
+    # 15 sequences have 100, 10 have 50 and 5 have 0: mean 66.7; the seeds have 83.3 and 50
+    spread, runs = (15 * (100 / 3) ** 2 + 10 * (50 / 3) ** 2 + 5 * (200 / 3) ** 2) / 29 / 30, (100 / 3) ** 2 / 2 / 2
+    rest = 2 * (20 * (50 / 3) ** 2 + 10 * (100 / 3) ** 2) / 29 / 2 / 30
+    assert apart.variance == pytest.approx(spread + runs - rest)
+    assert apart.degrees == pytest.approx((spread + runs - rest) ** 2 / (spread**2 / 29 + runs**2 / 1 + rest**2 / 29))
 
 
-@pytest.mark.parametrize(("better", "worse"), [(17, 2), (8, 2), (1, 0), (5, 5), (0, 4), (40, 12)])
-def test_sign_flip_with_one_seed_is_mcnemars_exact_test(better: int, worse: int) -> None:
-    p = statistics.sign_flip_p([1] * better + [-1] * worse + [0] * 30)
-    assert p == pytest.approx(stats.binomtest(better, better + worse).pvalue, rel=1e-12)
+def test_runs_are_nested_in_folds_and_not_paired_between_methods() -> None:
+    # in each fold seed 1 has all right and seed 2 half: whether the methods' seeds agree or not is all the same
+    first, second = shares(40, 40) * 2, [i % 2 == 0 for i in range(40)] * 2
+    folds = [1] * 40 + [2] * 40
+    one = made([first, second], folds)
+    same, crossed = (statistics.compare(one, made(rows, folds), RULE) for rows in ([first, second], [second, first]))
+    assert same == crossed
+    # (2500 variance of two runs / 2 seeds - residual) for each fold and method, over 4
+    assert same.standard_error == pytest.approx(sqrt(2 * (1250 / 2 / 2)), rel=0.02)
 
 
-def test_sign_flip_known_value() -> None:
-    # 17 : 2 -> 2 * (C(19,0) + C(19,1) + C(19,2)) / 2^19
-    assert statistics.sign_flip_p([1] * 17 + [-1] * 2) == pytest.approx(2 * (1 + 19 + comb(19, 2)) / 2**19)
-    assert statistics.sign_flip_p([0] * 9) == 1.0
+def test_runs_of_one_seed_are_lent_the_others_spread() -> None:
+    rng = np.random.default_rng(8)
+    many, alone = made(rng.random((6, 80)) < [[0.5], [0.6], [0.7], [0.8], [0.9], [1.0]]), made(rng.random(80) < 0.7)
+    two, one = components([(1.0, many), (-1.0, alone)]), components([(1.0, many)])
+    assert two.runs[1].value == pytest.approx(6 * one.runs[0].value) and two.runs[1].degrees == 5
+    assert components([(1.0, alone), (-1.0, alone)]).runs == (Term(), Term())
 
 
-def test_sign_flip_with_several_seeds_counts_all_flips() -> None:
-    values = [3, 2, 2, 1, -1, 0]
-    signs = np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1)
-    sums = np.abs(signs.T @ np.array([3, 2, 2, 1, 1]))
-    assert statistics.sign_flip_p(values) == pytest.approx((sums >= 7).mean())
-
-
-def test_difference_counts_pairs_and_is_antisymmetric() -> None:
-    one, other = made([[1, 1, 1, 0], [1, 1, 0, 0]]), made([[1, 0, 0, 1], [1, 0, 0, 0]])
+def test_where_subjects_are_left_out_the_unit_is_the_subject() -> None:
+    folds = [f for f in range(10) for _ in range(8)]
+    rng = np.random.default_rng(4)
+    one, other = (replace(made(rng.random((3, 80)) < p, folds), unit="subject") for p in (0.9, 0.7))
     found = statistics.compare(one, other, RULE)
-    assert found is not None
-    assert (found.points, found.better, found.worse, found.runs) == (25.0, 3, 1, 2)
-    assert found.p == statistics.sign_flip_p([0, 2, 1, -1])
-    back = statistics.compare(other, one, RULE)
-    assert back is not None
-    assert (back.points, back.p) == (-25.0, found.p)
-    assert (back.low, back.high) == pytest.approx((-found.high, -found.low), abs=2.0)
-    assert found.reversed().reversed() == found
+    means = [100 * r.correct.mean(axis=0).reshape(10, 8).mean(axis=1) for r in (one, other)]
+    expected = stats.ttest_rel(*means)
+    assert (found.p, found.degrees) == (pytest.approx(expected.pvalue), 9)
 
 
-def test_clear_gain_is_established_and_a_small_one_is_not() -> None:
+def test_difference_counts_sequences_and_is_antisymmetric() -> None:
+    one, other = made([[1, 1, 1, 0], [1, 1, 0, 0]]), made([[1, 0, 0, 1], [1, 0, 0, 0]])
+    found, back = statistics.compare(one, other, RULE), statistics.compare(other, one, RULE)
+    assert (found.points, found.better, found.worse, found.runs) == (25.0, 2, 1, (2, 2))
+    assert found.reversed() == back and back.reversed() == found
+
+
+def test_clear_gain_is_better_and_a_small_one_is_undecided() -> None:
     worse = made(shares(200, 150))
     clear = statistics.compare(made(shares(200, 175)), worse, RULE)
     small = statistics.compare(made(shares(200, 152)), worse, RULE)
-    assert clear is not None and clear.established and 0 < clear.low < 12.5 < clear.high
-    assert small is not None and not small.established and small.low < 0 and small.high > 1
+    assert clear.verdict == "better" and 0 < clear.low < 12.5 < clear.high and clear.reversed().verdict == "worse"
+    assert small.verdict == "undecided" and small.low < 0 and small.high > 1
 
 
-def test_established_needs_interval_and_test() -> None:
-    found = statistics.Difference(2.0, 0.1, 4.0, p=0.01, better=9, worse=1, runs=3, confidence=0.95)
-    assert found.established
-    assert not replace(found, p=0.06).established
-    assert not replace(found, low=-0.1).established
-    assert replace(found, points=-2.0, low=-4.0, high=-0.1).established
+def test_interval_and_test_always_agree() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(40):
+        one, other = (made(rng.random((2, 30)) < p, [1] * 15 + [2] * 15) for p in (0.9, 0.7))
+        found = statistics.compare(one, other, RULE)
+        assert (found.low > 0 or found.high < 0) == found.established == (found.p < 0.05)
 
 
-def test_methods_that_never_differ_are_not_proved_equal() -> None:
-    found = statistics.compare(made(shares(50, 50)), made(shares(50, 50)), RULE)
-    assert found is not None
-    assert (found.points, found.p, found.established) == (0.0, 1.0, False)
-    assert found.low == pytest.approx(-found.high) and found.high > 3
+def test_methods_that_never_differ_are_equal_only_where_there_are_many_sequences() -> None:
+    few, many = (statistics.compare(made(shares(n, n)), made(shares(n, n)), RULE) for n in (50, 400))
+    assert (few.points, few.p, few.verdict, many.verdict) == (0.0, 1.0, "undecided", "equivalent")
+    # two made-up sequences, one answer each way: 2 (100 / 50)²
+    assert few.standard_error == pytest.approx(sqrt(8)) and few.low == pytest.approx(-few.high)
 
 
-def test_comparison_uses_common_seeds_only() -> None:
-    one, other = made([[1, 1], [0, 0]], seeds=(1, 2)), made([[1, 0], [1, 1]], seeds=(1, 3))
+def test_equivalence_is_two_one_sided_tests() -> None:
+    found = statistics.compare(made([i != 7 for i in range(900)]), made([i not in range(6) for i in range(900)]), RULE)
+    expected = stats.t.sf((1 - found.points) / found.standard_error, 899)
+    assert found.points == pytest.approx(500 / 900) and found.p_equivalent == pytest.approx(expected)
+
+
+def test_smallest_difference_and_reach_by_hand() -> None:
+    assert statistics.smallest(1.0, np.inf, RULE) == pytest.approx(1.95996 + 0.84162, abs=1e-4)
+    assert statistics.can_show_equivalence(0.3417, RULE) and not statistics.can_show_equivalence(0.3418, RULE)  # 1 / 2.9264
+
+
+def test_comparison_uses_all_seeds_of_both() -> None:
+    one, other = made([[1, 1], [0, 0]], seeds=(1, 2)), made([[1, 0], [1, 1], [1, 1]], seeds=(1, 3, 4))
     found = statistics.compare(one, other, RULE)
-    assert found is not None and (found.points, found.runs) == (50.0, 1)
-    assert statistics.compare(one, made([[1, 1]], seeds=(9,)), RULE) is None
+    assert (found.points, found.runs) == (pytest.approx(50 - 250 / 3), (2, 3))
+
+
+def test_main_effects_and_interaction_by_hand() -> None:
+    right = {"lstm": 10, "sa": 12, "ta": 15, "sta": 19}
+    group = {role: made(shares(20, count)) for role, count in right.items()}
+    found = {name: effect.points for name, effect in effects.effects([group], RULE).items()}
+    expected = {"both": 45, "spatial-alone": 10, "temporal-alone": 25, "spatial": 15, "temporal": 30}
+    assert found == pytest.approx(expected | {"spatial-beside": 20, "temporal-beside": 35, "interaction": 10})
+    flat = {role: made(shares(20, 10)) for role in right}
+    mean = effects.effects([group, flat], RULE)
+    assert mean["both"].points == pytest.approx(22.5) and mean["both"].runs == (1, 1, 1, 1)
+    assert effects.effects([group, {}], RULE) == {}
 
 
 def test_comparison_refuses_other_sequences() -> None:

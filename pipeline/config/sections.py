@@ -202,8 +202,8 @@ class Report(Section):
     """Stage `report`."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    resamples: Positive
-    seed: Count
+    margin: Annotated[float, Field(gt=0)]
+    power: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Check(Section):

@@ -8,7 +8,8 @@ from typing import Any
 from pipeline.config.grid import chosen_by_test
 from pipeline.config.sections import Method
 from pipeline.report.results import CellResult, ProtocolResult, Results
-from pipeline.results.statistics import Accuracy, Bootstrap, Difference, Stability, compare, stability, summarise
+from pipeline.results.effects import effects
+from pipeline.results.statistics import Accuracy, Difference, Rule, Stability, compare, stability, summarise
 from pipeline.results.summaries import training_summary
 
 # What a method is within its recipe, by its switches, and the method that params.yaml ships for it. `-noreg` and `-scratch` are
@@ -34,6 +35,7 @@ TWINS = {"noreg": ("lstm", "sa", "ta", "sta"), "scratch": ("sa", "ta", "sta")}
 # that it was run with. Not the most accurate one, because that would be a choice by test data.
 SHOWN = (*dict.fromkeys(("sta", "sta-scratch", "sta-noreg", "sa", "ta", "lstm", *ROLES)),)
 PREFERRED = ("tuned",)
+ALL = ""  # in place of a recipe: the mean over all recipes
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class ProtocolAnalysis:
     `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without earlier methods
     (their recipe is a key all the same), and like everything below without switches;
     `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe, and for
-    every method against its twins; `shown`: the cell of the pictures.
+    every method against its twins; `effects`: recipe -> planned effect, and under `ALL` their means where there are several
+    recipes; `shown`: the cell of the pictures.
     `counterpart` names the protocol of the paper's table, `reported` its numbers by method: None where ours are not comparable
     with them (synthetic data).
     """
@@ -53,7 +56,8 @@ class ProtocolAnalysis:
     stability: dict[str, Stability]
     training: dict[str, dict[str, float | None]]
     groups: dict[str, dict[str, str]]
-    differences: dict[tuple[str, str], Difference | None]
+    differences: dict[tuple[str, str], Difference]
+    effects: dict[str, dict[str, Difference]]
     shown: str
     counterpart: str
     reported: dict[str, float] | None
@@ -90,7 +94,9 @@ class ProtocolAnalysis:
         return f"-{recipe}" if len(self.groups) > 1 else ""
 
     def place(self, recipe: str) -> str:
-        """The protocol for people, with the recipe where there are several."""
+        """The protocol for people, with the recipe where there are several; `ALL` is the mean of all."""
+        if recipe == ALL:
+            return f"{self.name}, mean of the recipes"
         return f"{self.name}, recipe {recipe}" if len(self.groups) > 1 else self.name
 
     def pictured(self, recipe: str) -> str:
@@ -98,7 +104,7 @@ class ProtocolAnalysis:
         return _shown(self.of(recipe), {recipe: self.groups[recipe]})
 
     def difference(self, recipe: str, role: str, reference: str) -> Difference | None:
-        """Accuracy of a role minus that of another in one recipe; None where either was not run, or no seed is common."""
+        """Accuracy of a role minus that of another in one recipe; None where either was not run."""
         group = self.groups[recipe]
         if role not in group or reference not in group:
             return None
@@ -138,6 +144,7 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
         {name: training_summary(cell.history) for name, cell in cells.items()},
         groups,
         _differences(protocol, groups, rule),
+        _effects(protocol, groups, rule),
         _shown(protocol.plain, groups),
         counterpart,
         None if results.synthetic else dict(zip(rows["method"], rows["reported"].astype(float), strict=True)),
@@ -153,15 +160,20 @@ def _groups(protocol: ProtocolResult) -> dict[str, dict[str, str]]:
     return groups
 
 
-def _differences(
-    protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Bootstrap
-) -> dict[tuple[str, str], Difference | None]:
+def _differences(protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Rule) -> dict[tuple[str, str], Difference]:
     cells = protocol.plain
     pairs = [(name, groups[cell.recipe].get(reference)) for name, cell in cells.items() for reference in ("lstm", "sta")]
     for group in groups.values():
         pairs += [(group[base], group.get(f"{base}-{twin}")) for twin, bases in TWINS.items() for base in bases if base in group]
     unique = dict.fromkeys((name, other) for name, other in pairs if other and other != name)
     return {(name, other): compare(cells[name].outcomes, cells[other].outcomes, rule) for name, other in unique}
+
+
+def _effects(protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Rule) -> dict[str, dict[str, Difference]]:
+    found = {recipe: {known: protocol.cells[name].outcomes for known, name in group.items()} for recipe, group in groups.items()}
+    each = {recipe: effects([group], rule) for recipe, group in found.items()}
+    own = [group for group in found.values() if group]  # not those of earlier methods alone
+    return each | ({ALL: effects(own, rule)} if len(own) > 1 else {})
 
 
 def _shown(cells: dict[str, CellResult], groups: dict[str, dict[str, str]]) -> str:

@@ -1,33 +1,41 @@
-"""The research questions, answered from the statistics: a verdict and one paragraph each, never more than the numbers say."""
+"""The research questions, answered from the statistics: verdicts of planned effects, and a paragraph that says no more than they.
+
+What each effect is stands in `pipeline.results.effects`, how a verdict is made in `pipeline.results.statistics`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from pipeline.report import earlier, text, twins
-from pipeline.report.analysis import ProtocolAnalysis
+from pipeline.config import params as parameters
+from pipeline.report import earlier, text
+from pipeline.report.analysis import ALL, ProtocolAnalysis
 from pipeline.report.results import Results
 from pipeline.report.tables import Column, Table, field
-from pipeline.results.statistics import Accuracy, Difference
+from pipeline.results.effects import EFFECTS
+from pipeline.results.statistics import Accuracy, Difference, can_show_equivalence
 
-YES, NO, UNKNOWN = "yes", "no", text.UNKNOWN
 NO_NUMBERS = "the paper has no numbers"
 # Points over LSTM for each attention alone: [paper], by a summary of it, which names neither data set nor protocol.
-GAINS = {"spatial": 5.1, "temporal": 6.4}
+GAINS = {"spatial-alone": 5.1, "temporal-alone": 6.4}
 QUESTIONS = {
     "RQ1": "Does end-to-end spatio-temporal attention beat the same LSTM without attention?",
     "RQ2": "Are the two attentions complementary?",
     "RQ3": "How do the regularisers and the staged joint training affect stability and accuracy?",
     "RQ4": "How does STA-LSTM compare with prior methods?",
 }
+LEADS = {"RQ1": ("both",), "RQ2": ("spatial-beside", "temporal-beside"), "RQ3": ("regularisers", "stages")}
+FIELDS = ("points", "low", "high", "p", "p_equivalent", "standard_error", "floor", "smallest")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: `key` of the question, a verdict for each (protocol, recipe), and the paragraph."""
+    """An answer: `key` of the question, a row for each (effect, place) with numbers and verdict, and the paragraph."""
 
     key: str
-    verdicts: dict[str, str]
+    rows: list[dict[str, Any]]
     paragraph: str
 
     @property
@@ -35,84 +43,89 @@ class Answer:
         """The question."""
         return QUESTIONS[self.key]
 
-
-def verdict(found: Difference | None) -> str:
-    """What a difference says about "is the first better?": `yes`, `no` (it is worse), `cannot be told` or `not run`."""
-    if found is None:
-        return text.NOT_RUN
-    if found.established:
-        return YES if found.points > 0 else NO
-    return UNKNOWN
-
-
-def because(found: Difference) -> str:
-    """Why a verdict is what it is, to follow the numbers."""
-    if found.established:
-        return "interval and test agree"
-    return "the interval leaves out 0, but the test does not reject" if found.excludes_zero else "the interval includes 0"
+    @property
+    def verdicts(self) -> dict[tuple[str, str], str]:
+        """(effect, place) -> verdict; the effect is empty where a question is answered as a whole."""
+        return {(row["effect"], row["place"]): row["verdict"] for row in self.rows}
 
 
 def answers(results: Results, analyses: list[ProtocolAnalysis]) -> list[Answer]:
     """The four answers, in order."""
-    found = [_first(analyses), _second(analyses), _third(analyses), _fourth(results, analyses)]
+    found = [*(_planned(results, analyses, key) for key in LEADS), _fourth(results, analyses)]
     return [replace(answer, paragraph=answer.paragraph.replace(" %", "\N{NO-BREAK SPACE}%")) for answer in found]
 
 
-def _places(analyses: list[ProtocolAnalysis]) -> list[tuple[ProtocolAnalysis, str, str]]:
-    """(analysis, recipe, name) of each block that a question is answered for."""
-    return [(analysis, recipe, analysis.place(recipe)) for analysis in analyses for recipe in analysis.groups]
+def _planned(results: Results, analyses: list[ProtocolAnalysis], key: str) -> Answer:
+    """An answer from the effects that were planned for it; the leading ones have a row where they were not run, too."""
+    rows, sentences = [], []
+    for name in [name for name, effect in EFFECTS.items() if effect.question == key]:
+        found = [(a.place(recipe), recipe, effects.get(name)) for a in analyses for recipe, effects in a.effects.items()]
+        named = [(place, d) for place, recipe, d in found if d or (name in LEADS[key] and recipe != ALL)]
+        rows += [_row(results, key, name, *pair) for pair in named]
+        if name in LEADS[key] and any(difference for _, difference in named):
+            sentences.append(_sentence(name, named))
+    if not any(row["points"] is not None for row in rows):
+        return Answer(key, rows, "Not run.")
+    extra = _paper_gains(analyses) if key == "RQ1" else _stabilities(results, analyses) if key == "RQ3" else ()
+    return Answer(key, rows, " ".join([*sentences, *extra]))
 
 
-def _lead(verdicts: dict[str, str]) -> str:
-    """The verdicts as one sentence, places with the same verdict together."""
+def _row(results: Results, key: str, name: str, place: str, found: Difference | None) -> dict[str, Any]:
+    row = _blank(key, _title(name), place, found.verdict if found else text.NOT_RUN)
+    if found is None:
+        return row
+    return row | {field: getattr(found, field) for field in FIELDS} | {"reach": reach(results, found)}
+
+
+def _title(name: str) -> str:
+    return EFFECTS[name].title.replace(" - ", f" {text.MINUS} ")
+
+
+def _blank(key: str, effect: str, place: str, verdict: str) -> dict[str, Any]:
+    """A row without numbers."""
+    numbers = dict.fromkeys(FIELDS)
+    return {
+        "question": key,
+        "asked": QUESTIONS[key],
+        "effect": effect,
+        "place": place,
+        **numbers,
+        "reach": "",
+        "verdict": verdict,
+    }
+
+
+def reach(results: Results, found: Difference) -> str:
+    """Whether methods that do not differ could be called equivalent with these sequences."""
+    if can_show_equivalence(found.standard_error, results.params.report):
+        return "yes"
+    if max(found.runs) < 2:
+        return "not known from one seed"
+    return "with more seeds" if can_show_equivalence(found.floor, results.params.report) else "with more sequences"
+
+
+def _sentence(name: str, found: list[tuple[str, Difference | None]]) -> str:
+    """An effect with its verdicts, places with the same verdict together."""
     same: dict[str, list[str]] = {}
-    for place, found in verdicts.items():
-        same.setdefault(found, []).append(place)
-    if list(same) == [text.NOT_RUN]:
-        return "Not run."
-    return "; ".join(f"{found} ({text.joined(places)})" for found, places in same.items()).capitalize() + "."
+    for place, difference in found:
+        numbers = f": {text.difference(difference)}" if difference else ""
+        same.setdefault(difference.verdict if difference else text.NOT_RUN, []).append(place + numbers)
+    parts = [f"{verdict} ({'; '.join(places)})" for verdict, places in same.items()]
+    title = _title(name)
+    return f"{title[0].upper()}{title[1:]}: {'; '.join(parts)}."
 
 
-def _first(analyses: list[ProtocolAnalysis]) -> Answer:
-    verdicts, sentences = {}, []
-    for analysis, recipe, place in _places(analyses):
-        found = analysis.difference(recipe, "sta", "lstm")
-        verdicts[place] = verdict(found)
-        if found:
-            group = analysis.groups[recipe]
-            sta, lstm = (analysis.accuracy[group[name]].mean for name in ("sta", "lstm"))
-            numbers = f"STA-LSTM has {text.number(sta)} % and LSTM {text.number(lstm)} %"
-            sentences.append(f"On {place}, {numbers}: {text.difference(found)}; {because(found)}.")
-    return Answer("RQ1", verdicts, " ".join([_lead(verdicts), *sentences]))
-
-
-def _second(analyses: list[ProtocolAnalysis]) -> Answer:
-    verdicts, sentences = {}, []
-    for analysis, recipe, place in _places(analyses):
-        pair = {name: analysis.difference(recipe, "sta", role) for role, name in (("sa", "SA-LSTM"), ("ta", "TA-LSTM"))}
-        verdicts[place] = _complementary([verdict(found) for found in pair.values()])
-        parts = [f"against {name} {text.difference(found)}, {because(found)}" for name, found in pair.items() if found]
-        if parts:
-            sentences.append(f"On {place}, STA-LSTM has, {'; '.join(parts)}.{_single_gains(analysis, recipe)}")
-    rule = "They are called complementary where both together are better than either alone."
-    return Answer("RQ2", verdicts, " ".join([_lead(verdicts), rule, *sentences]))
-
-
-def _complementary(pair: list[str]) -> str:
-    if text.NOT_RUN in pair:
-        return text.NOT_RUN
-    return YES if pair == [YES, YES] else NO if NO in pair else UNKNOWN
-
-
-def _single_gains(analysis: ProtocolAnalysis, recipe: str) -> str:
-    """The gain of each attention alone, and where the paper's lies against its interval: its only known ablation numbers."""
-    alone = {name: analysis.difference(recipe, role, "lstm") for role, name in (("sa", "spatial"), ("ta", "temporal"))}
-    parts = [f"{name} attention alone {text.difference(found)}" for name, found in alone.items() if found]
-    if not parts:
-        return ""
-    gains = [f"{GAINS[name]} ({name}, {_side(GAINS[name], found)} the interval)" for name, found in alone.items() if found]
-    paper = f"; the paper says about {text.joined(gains)}, without naming data set or protocol"
-    return f" Over LSTM: {'; '.join(parts)}{paper if analysis.reported else ''}."
+def _paper_gains(analyses: list[ProtocolAnalysis]) -> Iterator[str]:
+    """Where the paper's gains of each attention lie against our intervals: its only known ablation numbers."""
+    for analysis in analyses:
+        for recipe, effects in analysis.effects.items():
+            known = {name: effects[name] for name in GAINS if name in effects}
+            if recipe != ALL and known and analysis.reported:
+                parts = [f"{GAINS[n]} ({n.split('-')[0]}, {_side(GAINS[n], found)} the interval)" for n, found in known.items()]
+                yield (
+                    f"The paper says about {text.joined(parts)} for each attention alone, without naming data set or protocol"
+                    f" (beside {analysis.place(recipe)})."
+                )
 
 
 def _side(number: float, found: Accuracy | Difference) -> str:
@@ -120,25 +133,21 @@ def _side(number: float, found: Accuracy | Difference) -> str:
     return "below" if number < found.low else "above" if number > found.high else "within"
 
 
-def _third(analyses: list[ProtocolAnalysis]) -> Answer:
-    """STA-LSTM against its twins; the other methods with theirs are in a table."""
-    verdicts, sentences, others = {}, [], False
-    for analysis, recipe, place in _places(analyses):
-        pair = {what: analysis.difference(recipe, "sta", f"sta-{twin}") for twin, what in twins.PARTS.items()}
-        for what, found in pair.items():
-            verdicts[f"{what}, {place}"] = verdict(found)
-            if found:
-                sentences.append(f"On {place}, {what} bring {text.difference(found)}; {because(found)}.")
-        if any(pair.values()):
-            sentences.append(_stability(analysis, recipe))
-        others |= any(base != "sta" for _, base, _ in twins.pairs(analysis, recipe))
-    more = ["The other methods, each with and without the same parts, are in a table under Ablation."] if others else []
-    return Answer("RQ3", verdicts, " ".join([_gain_lead(verdicts), *sentences, *more]))
+def _stabilities(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[str]:
+    """How STA-LSTM and its twins trained, and which of the regularisers a recipe has at all."""
+    for analysis in analyses:
+        for recipe, group in analysis.groups.items():
+            if {"sta-noreg", "sta-scratch"} & set(group):
+                yield f"On {analysis.place(recipe)}: {_stability(analysis, recipe)}{_regularisers(results, group['sta'])}"
 
 
-def _gain_lead(verdicts: dict[str, str]) -> str:
-    lead = _lead(verdicts)
-    return lead if lead == "Not run." else f"A gain in accuracy: {lead[0].lower()}{lead[1:]}"
+def _regularisers(results: Results, cell: str) -> str:
+    """Which penalties a recipe has at all: one with weight 0 is not what its twin lacks."""
+    _, params = parameters.for_cell(results.config, cell)
+    weights = {name: getattr(params.objective, name) for name in ("lambda1", "lambda2", "lambda3")}
+    absent = [name for name, weight in weights.items() if not weight]
+    there = [name for name, weight in weights.items() if weight]
+    return f" The regularisers are {text.joined(there)} here, {text.joined(absent)} is 0." if absent and there else ""
 
 
 def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
@@ -150,22 +159,24 @@ def _stability(analysis: ProtocolAnalysis, recipe: str) -> str:
             f"s.d. {text.number(found.sd)}, {100 * found.diverged:.0f} % of {found.trained} networks diverged or at chance{dead}"
         )
         parts.append(f"{text.label(analysis.result.cells[cell].method)} {numbers}")
-    return f"Stability: {'; '.join(parts)}."
+    return f"{'; '.join(parts)}."
 
 
 def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
     """Paired with the earlier methods that were run again, and beside the numbers that were reported."""
-    verdicts, sentences = {}, []
-    for analysis, recipe, place in _places(analyses):
-        cell = analysis.groups[recipe].get("sta")
+    rows, sentences = [], []
+    for analysis, recipe in [(a, name) for a in analyses for name in a.groups]:
+        cell, place = analysis.groups[recipe].get("sta"), analysis.place(recipe)
         pairs = {} if results.synthetic else earlier.adjusted(analysis, recipe)
-        verdicts[place] = "not from synthetic data" if results.synthetic else _beside_prior(analysis, cell, pairs)
+        verdict = "not from synthetic data" if results.synthetic else _beside_prior(analysis, cell, pairs)
+        rows.append(_blank("RQ4", "STA-LSTM and the methods before it", place, verdict))
+        sentences.append(f"{verdict[0].upper()}{verdict[1:]} ({place}).")
         if pairs:
             sentences.append(earlier.sentence(analysis, pairs, place))
         if cell and analysis.reported:
             sentences.append(_against_reported(results, analysis, cell, place))
     missing = [sentence for analysis in analyses if (sentence := earlier.not_run(results, analysis))]
-    return Answer("RQ4", verdicts, " ".join([_lead(verdicts), *sentences, *missing]))
+    return Answer("RQ4", rows, " ".join([*sentences, *missing]))
 
 
 def _beside_prior(analysis: ProtocolAnalysis, cell: str | None, pairs: dict[str, Difference | None]) -> str:
@@ -189,12 +200,32 @@ def _against_reported(results: Results, analysis: ProtocolAnalysis, cell: str, p
     return f"On {place}, {ours}; of the reported numbers, which come without predictions to pair with, {'; '.join(parts)}."
 
 
-def table(found: list[Answer]) -> Table:
-    """The verdicts, a row a question and place."""
-    rows = [{"question": a.key, "asked": a.question, "place": p, "verdict": v} for a in found for p, v in a.verdicts.items()]
+def table(results: Results, found: list[Answer]) -> Table:
+    """The verdicts, a row an effect and place."""
+    level = 100 * results.params.report.confidence
     columns = (
-        Column("Question", lambda row: f"{row['question']}: {row['asked']}"),
+        field("question", "", whole=True),
+        field("effect", "Effect"),
         field("place", "Where"),
         field("verdict", "Verdict", whole=True),
+        Column(f"Points, {level:g} % interval", _points, numeric=True),
+        Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
+        Column(
+            "p not equivalent", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p_equivalent"]), numeric=True
+        ),
+        field("smallest", "Smallest found", 2),
+        field("reach", "Equivalence within reach"),
     )
-    return Table("answers", "Verdicts", columns, rows)
+    rule = results.params.report
+    note = (
+        f"Effects in points. better, worse: the interval leaves out 0. equivalent: two one-sided tests leave less than"
+        f" {rule.margin:g} point(s) either way. undecided: neither. Smallest found: the effect that this design would find in"
+        f" {100 * rule.power:g} of 100 repetitions. Equivalence within reach: whether methods that do not differ would be called"
+        " equivalent as often, with these seeds, with more of them, or not without more sequences. p of planned effects, each by"
+        " itself. All is conditional on the training sets."
+    )
+    return Table("answers", "Verdicts", columns, [row for answer in found for row in answer.rows], note)
+
+
+def _points(row: Any) -> str:
+    return text.MISSING if row["points"] is None else f"{text.signed(row['points'])} {text.interval(row['low'], row['high'])}"

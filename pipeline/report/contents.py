@@ -174,9 +174,9 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
         *difference_columns("sta_", "\N{GREEK CAPITAL LETTER DELTA} to STA-LSTM"),
     )
     note = (
-        f"Differences in points with their {interval_title(results)}s: the row's method minus the reference, paired by sequence"
-        " and seed, over the seeds that both have. p: exact sign-flip test by sequence (McNemar's where there is one seed),"
-        " adjusted by Holm's method over the rows of the column. Staged training does not apply to a method without attention."
+        f"Differences in points with their {interval_title(results)}s: the row's method minus the reference, paired by"
+        " sequence, over all seeds of both. p is adjusted by Holm's method over the rows of the column. Staged training does not"
+        " apply to a method without attention."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     return Table(f"ablation-{analysis.name}", f"{analysis.name}: what each part contributes", columns, rows, note, strong)

@@ -30,7 +30,7 @@ WORSE = "no: worse than a method re-run"
 def differences(analysis: ProtocolAnalysis, recipe: str) -> dict[str, Difference | None]:
     """The cell of each earlier method of a recipe -> accuracy of STA-LSTM minus its own.
 
-    None where STA-LSTM was not run under the recipe, or no seed is common.
+    None where STA-LSTM was not run under the recipe.
     """
     sta = analysis.groups[recipe].get("sta", "")
     found = {name: analysis.differences.get((name, sta)) for name in analysis.earlier(recipe)}
@@ -47,16 +47,13 @@ def adjusted(analysis: ProtocolAnalysis, recipe: str) -> dict[str, Difference | 
 
 
 def verdict(found: Sequence[Difference | None]) -> str:
-    """How STA-LSTM compares with methods that were run again, from its accuracy minus theirs with adjusted p.
-
-    A method that has no seed in common with it is one that it is not established to be better than.
-    """
+    """How STA-LSTM compares with methods that were run again, from its accuracy minus theirs with adjusted p."""
     signs = [difference.points if difference and difference.established else 0 for difference in found]
     if any(points < 0 for points in signs):
         return WORSE
     if all(points > 0 for points in signs):
         return ALL
-    return SOME if any(signs) else text.UNKNOWN
+    return SOME if any(signs) else "undecided"
 
 
 def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], place: str) -> str:
@@ -64,7 +61,7 @@ def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], pl
     parts = []
     for name, difference in found.items():
         who = text.label(analysis.result.cells[name].method)
-        pair = text.difference(difference) if difference else "not known, no seed is common"
+        pair = text.difference(difference) if difference else "not known"
         parts.append(f"{who} has {text.number(analysis.accuracy[name].mean)} %, STA-LSTM minus it {pair}")
     return f"On {place}, of the methods re-run on the same sequences, {'; '.join(parts)}; p is adjusted by Holm's method."
 
@@ -122,7 +119,7 @@ def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Differe
 def _note(results: Results) -> str:
     return (
         "Our own re-implementations on the same skeletons; networks are trained under the recipe of STA-LSTM, which was made for"
-        f" it. STA-LSTM {text.MINUS} it: in points, with the {interval_title(results)}, paired by sequence and seed over the"
-        " seeds that both have, so that it need not be the difference of the two means; positive where STA-LSTM is better. p:"
-        " exact sign-flip test by sequence, adjusted by Holm's method over the rows of a recipe. Dash: not known."
+        f" it. STA-LSTM {text.MINUS} it: in points, with the {interval_title(results)}, paired by sequence, over all"
+        " seeds of both; positive where STA-LSTM is better. p is adjusted by Holm's method over the rows of a recipe. Dash: not"
+        " known."
     )

@@ -19,6 +19,7 @@ from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import Figure
 from pipeline.report.results import Results
 from pipeline.report.tables import Table
+from pipeline.results.components import FEW
 
 Block = str | Table | Figure
 
@@ -70,7 +71,7 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     found = questions.answers(results, analyses)
     paragraphs = tuple(f"**{answer.key}. {answer.question}** {answer.paragraph}" for answer in found)
     yield Section("The paper beside ours", (contents.headline(results, analyses),))
-    yield Section("Answers to the research questions", (*paragraphs, questions.table(found)))
+    yield Section("Answers to the research questions", (questions.table(results, found), *paragraphs))
     yield Section("Methods of the paper's tables", tuple(t for a in analyses for t in _comparison(results, a)))
     yield Section("Ablation", tuple(block for a in analyses for block in _ablation(results, a)))
     yield from _switches(results, analyses)
@@ -154,16 +155,16 @@ RUNS = (
     " pipeline uses test sequences to choose an epoch, or a method to show{exception}."
 )
 INTERVALS = (
-    "Intervals ({level:g} %): {resamples} bootstrap resamples of the sequences within each fold, crossed with resamples of the"
-    " seeds, percentiles; widened at either end to Wilson's score interval (one accuracy) or to Bonett and Price's interval for"
-    " paired proportions (a difference), over the effective number of sequences, because a bootstrap cannot see errors that did"
-    " not occur. With one seed an interval knows nothing of the spread between seeds."
+    "Intervals ({level:g} %) and p: the variance is put together from its components, between sequences, between runs and"
+    " residual, with runs nested in folds and not paired between methods; Student's t with Satterthwaite's degrees of freedom."
+    " One accuracy has Wilson's interval over as many sequences as give that variance. Where fewer than {few} sequences tell"
+    " methods apart, two made-up ones are added. All seeds of both methods are used; a method with one seed is lent the spread of"
+    " the other's. Intervals say what other test sequences of these people and other seeds would give, with the training sets as"
+    " they are. docs/statistics.md has the simulations."
 )
 TESTS = (
-    "Tests: the exact distribution of the summed difference when the sign of each sequence's difference is a coin toss; with one"
-    " seed this is McNemar's exact test. It takes the trained networks as given, so a difference is called established only where"
-    " test and interval agree. The answers quote the p of each planned comparison by itself; the tables adjust it, and so does"
-    " the answer to RQ4 over the methods that were run again."
+    "The answers quote the p of each planned effect by itself; the tables adjust p by Holm's method, and so does the answer to"
+    " RQ4 over the methods that were run again."
 )
 
 
@@ -171,7 +172,7 @@ def _method(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Bloc
     rule = results.params.report
     peers = any(chosen_by_test(results.params, cell.recipe) for a in analyses for cell in a.result.switches.values())
     yield RUNS.format(exception=", but for the switches that are marked so" if peers else "")
-    yield INTERVALS.format(level=100 * rule.confidence, resamples=rule.resamples)
+    yield INTERVALS.format(level=100 * rule.confidence, few=FEW)
     yield TESTS
     yield from results.notes
     yield details.origins(analyses)

@@ -29,7 +29,7 @@ class Switch:
     """A cell beside the cell `reference`.
 
     `changes`: dotted parameter -> (value of the reference, its own); `difference`: its accuracy minus the reference's, with the
-    p as it is, and `p_holm` adjusted over the protocol's switches (None without common seeds); `by_test`: its epochs were chosen
+    p as it is, and `p_holm` adjusted over the protocol's switches; `by_test`: its epochs were chosen
     by test data, as some published code does, so that its numbers stand beside no others.
     """
 
@@ -132,9 +132,8 @@ def table(results: Results, analysis: ProtocolAnalysis, found: list[Switch]) -> 
         field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
     )
     note = (
-        f"Differences in points with their {interval_title(results)}s, paired by sequence and seed over the seeds that both have,"
-        " so that they need not be the difference of the two means. p: exact sign-flip test by sequence, adjusted by Holm's"
-        " method over all switches of this table."
+        f"Differences in points with their {interval_title(results)}s, paired by sequence, over all seeds of both. p is adjusted"
+        " by Holm's method over all switches of this table."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["cell"] in references)
     title = f"{analysis.name}: one thing switched at a time"

@@ -8,7 +8,6 @@ from pipeline.results.statistics import Accuracy, Difference
 
 MISSING = "\N{EN DASH}"
 NOT_RUN = "not run"
-UNKNOWN = "cannot be told"
 MINUS = "\N{MINUS SIGN}"
 
 LABELS = {
@@ -76,8 +75,14 @@ def difference(value: Difference) -> str:
     p = p_value(value.p)
     return (
         f"{signed(value.points)} points ({100 * value.confidence:g} % interval {number(value.low)} to {number(value.high)},"
-        f" p {p if p.startswith('<') else f'= {p}'}, {value.runs} seed{'s' * (value.runs > 1)})"
+        f" p {p if p.startswith('<') else f'= {p}'}, {seeds(value)})"
     )
+
+
+def seeds(value: Difference) -> str:
+    """`5 seeds`, or `5 and 2 seeds` where methods have other numbers."""
+    counts = list(dict.fromkeys(value.runs))
+    return f"{joined([str(count) for count in counts])} seed{'s' * (max(counts) > 1)}"
 
 
 def difference_cell(value: Difference | None) -> str:

@@ -43,7 +43,7 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         _both("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", _whole),
     )
     note = (
-        f"With it minus without, in points, with the {interval_title(results)}, over the seeds that both have. p is adjusted by"
+        f"With it minus without, in points, with the {interval_title(results)}, over all seeds of both. p is adjusted by"
         " Holm's method over the rows of a recipe. The last three columns: with it / without, shares of the networks."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")

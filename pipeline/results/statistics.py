@@ -1,61 +1,63 @@
 """Statistics over saved predictions, histories and attention: every number that a user sees is computed here. No torch.
 
-The unit is the *sequence*: a test sample in the fold that tests it. A *run* is one seed over all folds, and its accuracy the
-mean of the folds' accuracies, as the published tables have it.
+The unit is the *sequence*, a test sample in the fold that tests it, or the *subject* where each fold leaves one out. A *run* is
+one seed in one fold. The accuracy of a method is the mean of the folds' accuracies, as the published tables have it; that is the
+one quantity that intervals and tests are about.
 
-How intervals are made (`Bootstrap`, applied by `summarise` and `compare`)
-    Sequences are drawn with replacement within each fold, and seeds with replacement across (a crossed bootstrap; Owen 2007,
-    "The pigeonhole bootstrap", shows that it errs towards wide), the seeds' deviations from their mean enlarged by
-    sqrt(S / (S - 1)). The same draw serves both methods of a comparison. The percentile interval is then widened, at either
-    end, to an interval made for small counts: Wilson 1927 for one accuracy, Bonett and Price 2012 for a paired difference,
-    both over the effective number of sequences (`effective`). A bootstrap cannot see errors that did not occur, so without
-    this 40 correct answers of 40 would pass for certainty. With one seed the interval knows nothing of the spread between
-    seeds; with three it may still be too narrow where seeds spread by several points.
+How intervals and tests are made (`contrast`, `compare`, `summarise`)
+    The variance is put together from components (`pipeline.results.components`), and the interval and the two-sided p are both
+    those of Student's t with Satterthwaite's degrees of freedom: the interval leaves out 0 where p is below 1 - confidence, and
+    only there. The interval of one accuracy is Wilson's (1927) over as many sequences as would give that variance.
+    `benchmarks/coverage.py` simulates how often they are wrong; docs/statistics.md has its numbers.
 
-How two methods are tested (`sign_flip_p`)
-    Under the null hypothesis the two methods of a pair are exchangeable for each sequence. The exact distribution of the summed
-    difference over all sign flips gives a two-sided p; with one seed this is the exact McNemar test. It takes the trained
-    networks as given, so a difference counts as established only where the interval, which draws seeds too, agrees.
+How verdicts are made (`Difference.verdict`)
+    better, worse: p below 1 - confidence. Else equivalent: two one-sided tests at that level (Schuirmann 1987) leave the
+    difference within `margin` on both sides. Else undecided. `smallest` is the difference found in `power` of all cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from pipeline.results.components import components
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-_BLOCK = 2_000_000  # drawn values held at once
+TINY = 1e-9  # a share below this is a rounding error
+Unit = Literal["sequence", "subject"]
+Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
 
-class Bootstrap(Protocol):
-    """The settings of every interval: section `report` of the parameters has them."""
+class Rule(Protocol):
+    """The settings of every interval and verdict: section `report` of the parameters has them."""
 
     @property
     def confidence(self) -> float:
         """Coverage of the interval, in (0, 1)."""
 
     @property
-    def resamples(self) -> int:
-        """How many resamples."""
+    def margin(self) -> float:
+        """Differences up to this many points count as none."""
 
     @property
-    def seed(self) -> int:
-        """Seed of the resampling; the same for every interval, so that no interval depends on another."""
+    def power(self) -> float:
+        """How often the smallest difference that is named would be found, in (0, 1)."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
     """Predictions as arrays: N sequences in the order of (fold, name), S seeds.
 
-    `folds` and `labels` are int64 `[N]`, `names` has N entries, `predicted` is int64 `[S, N]`; classes count from 0.
+    `folds` and `labels` are int64 `[N]`, `names` has N entries, `predicted` is int64 `[S, N]`; classes count from 0. `unit` is
+    "subject" where each fold leaves one subject out.
     """
 
     seeds: tuple[int, ...]
@@ -63,6 +65,7 @@ class Outcomes:
     names: tuple[str, ...]
     labels: Ints
     predicted: Ints
+    unit: Unit = "sequence"
 
     @property
     def correct(self) -> Bools:
@@ -88,34 +91,51 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of one method minus that of another over the same sequences and seeds, in points.
+    """Accuracy of one method minus that of another over the same sequences, or another sum of accuracies, in points.
 
-    `low` to `high` is the interval, `p` the two-sided p of `sign_flip_p`; `better` and `worse` count the (seed, sequence) pairs
-    that only the first, and only the second, got right.
+    `low` to `high` is the interval and `p` the two-sided p of the same t with `degrees` and `standard_error`; `floor` is the
+    standard error that infinitely many seeds would leave. `p_equivalent` is that of the two tests against `margin`. `better` and
+    `worse` count the sequences that the first, and the other, got right in a larger share of its runs. `runs`: seeds of each
+    method.
     """
 
     points: float
     low: float
     high: float
     p: float
+    standard_error: float
+    degrees: float
+    floor: float
+    p_equivalent: float
+    smallest: float
     better: int
     worse: int
-    runs: int
+    runs: tuple[int, ...]
     confidence: float
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of 0."""
-        return self.low > 0 or self.high < 0
+    def established(self) -> bool:
+        """Whether there is a difference, at the level of the interval."""
+        return self.p < 1 - self.confidence
 
     @property
-    def established(self) -> bool:
-        """Whether interval and test agree that there is a difference."""
-        return self.excludes_zero and self.p < 1 - self.confidence
+    def verdict(self) -> Verdict:
+        """What the data say: see the module."""
+        if self.established:
+            return "better" if self.points > 0 else "worse"
+        return "equivalent" if self.p_equivalent < 1 - self.confidence else "undecided"
 
     def reversed(self) -> Difference:
         """The same comparison with the two methods exchanged."""
-        return replace(self, points=-self.points, low=-self.high, high=-self.low, better=self.worse, worse=self.better)
+        return replace(
+            self,
+            points=-self.points,
+            low=-self.high,
+            high=-self.low,
+            better=self.worse,
+            worse=self.better,
+            runs=self.runs[::-1],
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,7 @@ class Stability:
     dead: float | None
 
 
-def outcomes(predictions: pd.DataFrame) -> Outcomes:
+def outcomes(predictions: pd.DataFrame, unit: Unit = "sequence") -> Outcomes:
     """Arrays from a table of predictions; raises `ValueError` unless all seeds have the same sequences and labels once."""
     table = predictions.sort_values(["seed", "fold", "name"], kind="stable")
     seeds = tuple(int(s) for s in sorted(table["seed"].unique()))
@@ -148,6 +168,7 @@ def outcomes(predictions: pd.DataFrame) -> Outcomes:
         tuple(first["name"].astype(str)),
         first["label"].to_numpy(np.int64),
         table["predicted"].to_numpy(np.int64).reshape(len(seeds), count),
+        unit,
     )
 
 
@@ -169,55 +190,11 @@ def _sd(values: Floats) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
-def _resampled(values: Floats, folds: Ints, rule: Bootstrap) -> Floats:
-    """Means of `values` `[S, N]` over resampled sequences (within folds) and seeds: float64 `[resamples]`."""
-    rng = np.random.default_rng(rule.seed)
-    total = np.zeros((rule.resamples, len(values)))
-    labels = np.unique(folds)
-    for fold in labels:
-        part = values[:, folds == fold]
-        step = max(1, _BLOCK // part.size)
-        for start in range(0, rule.resamples, step):
-            rows = min(step, rule.resamples - start)
-            draw = rng.integers(part.shape[1], size=(rows, part.shape[1]))
-            total[start : start + rows] += part[:, draw].mean(axis=2).T
-    seeds, middle = len(values), total.mean(axis=1, keepdims=True)
-    if seeds > 1:  # resampled seeds would spread less than seeds do, by this factor
-        total = middle + (total - middle) * np.sqrt(seeds / (seeds - 1))
-    chosen = rng.integers(seeds, size=total.shape)
-    return np.asarray(np.take_along_axis(total, chosen, axis=1).mean(axis=1) / len(labels))
-
-
-def _widened(draws: Floats, score: tuple[float, float], confidence: float, least: float) -> tuple[float, float]:
-    """Percentiles of resampled means, each end moved out to that of a score interval, within `least` to 100; all in points."""
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return max(least, min(float(low), 100 * score[0])), min(100.0, max(float(high), 100 * score[1]))
-
-
-def effective(values: Floats) -> float:
-    """How many sequences seen by one seed tell as much as these N seen by S: from N (seeds agree) to N * S, for `[S, N]`.
-
-    The variance between sequences within a seed, over the variance between sequences of the seeds' mean; N where all are equal.
-    """
-    single, mean = float(values.var(axis=1).mean()), float(values.mean(axis=0).var())
-    gain = single / mean if mean > 0 else np.inf if single > 0 else 1
-    return float(values.shape[1] * np.clip(gain, 1, len(values)))
-
-
-def wilson(share: float, count: float, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval of a proportion seen as `share` of `count`; both ends in [0, 1]."""
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+def wilson(share: float, count: float, z: float) -> tuple[float, float]:
+    """Wilson's score interval of a proportion seen as `share` of `count`, for a quantile `z`; both ends in [0, 1]."""
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
-
-
-def bonett_price(better: float, worse: float, count: float, confidence: float) -> tuple[float, float]:
-    """Adjusted Wald interval of a paired difference of proportions; `better` and `worse` of `count` pairs disagree."""
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    first, second = (better + 1) / (count + 2), (worse + 1) / (count + 2)
-    half = z * np.sqrt((first + second - (first - second) ** 2) / (count + 2))
-    return max(-1.0, float(first - second - half)), min(1.0, float(first - second + half))
 
 
 def standard_error(accuracy: float, count: int) -> float:
@@ -225,53 +202,73 @@ def standard_error(accuracy: float, count: int) -> float:
     return float(np.sqrt(max(0.0, accuracy * (100 - accuracy)) / count))
 
 
-def summarise(result: Outcomes, rule: Bootstrap) -> Accuracy:
-    """Mean, spread and interval of a method's accuracy (rule: see the module)."""
+def effective(share: float, variance: float, count: int) -> float:
+    """How many sequences seen once would give a `share` of right answers this `variance` (of the share); `count` at 0 and 1."""
+    return share * (1 - share) / variance if 0 < share < 1 and variance > 0 else float(count)
+
+
+def summarise(result: Outcomes, rule: Rule) -> Accuracy:
+    """Mean, spread and interval of a method's accuracy (see the module)."""
     runs = run_accuracies(result)
     mean, count = float(runs.mean()), len(result.labels)
-    score = wilson(min(1.0, mean / 100), effective(_points(result.correct)), rule.confidence)
-    draws = _resampled(_points(result.correct), result.folds, rule)
-    low, high = _widened(draws, score, rule.confidence, 0.0)
-    return Accuracy(mean, _sd(runs), low, high, len(runs), count, standard_error(mean, count))
+    found = components([(1.0, result)])
+    z = float(stats.t.ppf((1 + rule.confidence) / 2, found.degrees if 0 < mean < 100 else np.inf))
+    share = min(1.0, mean / 100)
+    low, high = wilson(share, effective(share, found.variance / 100**2, count), z)
+    return Accuracy(mean, _sd(runs), 100 * low, 100 * high, len(runs), count, standard_error(mean, count))
 
 
-def compare(one: Outcomes, other: Outcomes, rule: Bootstrap) -> Difference | None:
-    """The difference `one` minus `other` over their common seeds; None where they have none in common.
+def compare(one: Outcomes, other: Outcomes, rule: Rule) -> Difference:
+    """The difference `one` minus `other`, over all seeds of both.
 
     Raises `ValueError` where the two were not tested on the same sequences.
     """
-    if one.names != other.names or not np.array_equal(one.folds, other.folds) or not np.array_equal(one.labels, other.labels):
-        raise ValueError("the two methods were not tested on the same sequences")
-    seeds = [s for s in one.seeds if s in other.seeds]
-    if not seeds:
-        return None
-    ours, theirs = (r.correct[[r.seeds.index(s) for s in seeds]].astype(np.int64) for r in (one, other))
-    delta = ours - theirs
-    better, worse = int((delta > 0).sum()), int((delta < 0).sum())
-    worth, draws = effective(_points(delta)), _resampled(_points(delta), one.folds, rule)
-    score = bonett_price(worth * better / delta.size, worth * worse / delta.size, worth, rule.confidence)
-    low, high = _widened(draws, score, rule.confidence, -100.0)
-    points, p = float(_fold_means(_points(delta), one.folds).mean()), sign_flip_p(delta.sum(axis=0))
-    return Difference(points, low, high, p, better, worse, len(seeds), rule.confidence)
+    return contrast([(1.0, one), (-1.0, other)], rule)
 
 
-def sign_flip_p(differences: npt.ArrayLike) -> float:
-    """Two-sided p of a sum of paired differences when the sign of each is a coin toss: exact, no sampling.
+def contrast(cells: Sequence[tuple[float, Outcomes]], rule: Rule) -> Difference:
+    """A sum of accuracies, each times its weight; weights that add up to 0 make it a difference.
 
-    `differences` are integers `[N]`: how many more seeds one method got a sequence right than the other. All in {-1, 0, 1}
-    makes it McNemar's exact test. The sum of n signs times size d is d times a shifted binomial; sizes are convolved.
+    Raises `ValueError` where the cells were not tested on the same sequences.
     """
-    values = np.asarray(differences, dtype=np.int64)
-    seen = abs(int(values.sum()))
-    density, reach = np.ones(1), 0  # density[i] is the probability of the sum i - reach
-    for size in range(1, int(np.abs(values).max(initial=0)) + 1):
-        count = int((np.abs(values) == size).sum())
-        if count:
-            steps = np.zeros(2 * size * count + 1)
-            steps[:: 2 * size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
-            density, reach = np.convolve(density, steps), reach + size * count
-    sums = np.abs(np.arange(-reach, reach + 1))
-    return float(min(1.0, density[sums >= seen].sum()))
+    _same([cell for _, cell in cells])
+    found, confidence = components(cells), rule.confidence
+    error, t = float(np.sqrt(found.variance)), stats.t(found.degrees)
+    half = float(t.ppf((1 + confidence) / 2)) * error
+    shares = sum(weight * cell.correct.mean(axis=0) for weight, cell in cells)
+    return Difference(
+        found.points,
+        found.points - half,
+        found.points + half,
+        p=float(2 * t.sf(abs(found.points) / error)) if error else float(found.points == 0),
+        standard_error=error,
+        degrees=found.degrees,
+        floor=float(np.sqrt(found.floor)),
+        p_equivalent=float(t.sf((rule.margin - abs(found.points)) / error)) if error else float(abs(found.points) > rule.margin),
+        smallest=smallest(error, found.degrees, rule),
+        better=int(np.sum(shares > TINY)),
+        worse=int(np.sum(shares < -TINY)),
+        runs=tuple(len(cell.seeds) for _, cell in cells),
+        confidence=confidence,
+    )
+
+
+def smallest(error: float, degrees: float, rule: Rule) -> float:
+    """The difference that a design with this standard error finds with `rule.power`, in points."""
+    return float(stats.t.ppf((1 + rule.confidence) / 2, degrees) + stats.t.ppf(rule.power, degrees)) * error
+
+
+def can_show_equivalence(error: float, rule: Rule) -> bool:
+    """Whether a design with this standard error would call methods that do not differ equivalent with `rule.power`."""
+    return error * float(stats.norm.ppf(rule.confidence) + stats.norm.ppf((1 + rule.power) / 2)) <= rule.margin
+
+
+def _same(cells: Sequence[Outcomes]) -> None:
+    first = cells[0]
+    for cell in cells[1:]:
+        same = first.names == cell.names and np.array_equal(first.folds, cell.folds) and np.array_equal(first.labels, cell.labels)
+        if not same:
+            raise ValueError("the methods were not tested on the same sequences")
 
 
 def holm(ps: Sequence[float]) -> list[float]:
