@@ -262,6 +262,14 @@ def search(candidates: tuple[str, ...]) -> None:
 
 
 @main.command()
+def answer() -> None:
+    """Answer RQ1 to RQ3 over all data sets, from the committed predictions, in `reports/answers/`."""
+    from pipeline.commands import answer as work  # noqa: PLC0415
+
+    click.echo(work.main())
+
+
+@main.command()
 @click.argument("datasets", nargs=-1)
 @click.option("--accept", is_flag=True, help="Make the present results the baseline instead.")
 def check(datasets: tuple[str, ...], accept: bool) -> None:

@@ -17,6 +17,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"stages"},
+    {"answers"},
     {"report", "tracking"},
     {"networks"},
     {"config", "results"},

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.config import grid
-from pipeline.config.sections import Check, GridCell, Normalize, Params, Search
+from pipeline.config.sections import Answer, Check, GridCell, Normalize, Params, Search
 from pipeline.core.errors import ParamsError
 from pipeline.core.files import flatten
 from pipeline.section import Section
@@ -44,6 +44,11 @@ class Config:
     def search(self) -> Search:
         """The section of the command; what a report reads has none."""
         return _present(self.params.search, "search", self.where)
+
+    @property
+    def answer(self) -> Answer:
+        """The section of the command; what a report reads has none."""
+        return _present(self.params.answer, "answer", self.where)
 
     @property
     def check(self) -> Check:

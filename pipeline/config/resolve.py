@@ -114,7 +114,7 @@ def of_report(config: Config, dataset: str) -> Document:
         if "source" in section:
             section["source"] = ""
     document["normalize"]["variants"] = {k: v for k, v in document["normalize"]["variants"].items() if k == dataset}
-    document = {name: section for name, section in document.items() if name not in ("search", "check")}
+    document = {name: section for name, section in document.items() if name not in ("search", "check", "answer")}
     return {"params": document, "provenance": [list(row) for row in provenance(used, dataset, formats)]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +26,17 @@ def neutral(section: type[Section]) -> dict[str, object]:
     """The neutral values of a section, by the names of its parameters; those without one are not in it."""
     marks = {name: m.value for name, f in section.model_fields.items() for m in f.metadata if isinstance(m, Neutral)}
     return dict(marks)
+
+
+def _pattern(text: str) -> str:
+    """A regular expression with a group for each person."""
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    if not groups:
+        raise ValueError("expected a group for each person")
+    return text
 
 
 class Download(Section):
@@ -206,6 +218,13 @@ class Report(Section):
     power: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Answer(Section):
+    """Command `answer`: protocols whose folds leave one subject out, and how a sequence's name tells its people."""
+
+    subjects: list[str]
+    people: dict[str, Annotated[str, AfterValidator(_pattern)]]
+
+
 class Check(Section):
     """Command `check`; the rule is described in `pipeline.results.regression`."""
 
@@ -294,3 +313,4 @@ class Params(Section):
     report: Report
     search: Search | None = None
     check: Check | None = None
+    answer: Answer | None = None

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from pipeline.results.components import components
+from pipeline.results.components import Components, components
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -232,10 +232,15 @@ def contrast(cells: Sequence[tuple[float, Outcomes]], rule: Rule) -> Difference:
     Raises `ValueError` where the cells were not tested on the same sequences.
     """
     _same([cell for _, cell in cells])
-    found, confidence = components(cells), rule.confidence
-    error, t = float(np.sqrt(found.variance)), stats.t(found.degrees)
-    half = float(t.ppf((1 + confidence) / 2)) * error
     shares = sum(weight * cell.correct.mean(axis=0) for weight, cell in cells)
+    found = judge(components(cells), rule, tuple(len(cell.seeds) for _, cell in cells))
+    return replace(found, better=int(np.sum(shares > TINY)), worse=int(np.sum(shares < -TINY)))
+
+
+def judge(found: Components, rule: Rule, runs: tuple[int, ...]) -> Difference:
+    """Interval, tests and reach of an estimate with known components."""
+    error, t = float(np.sqrt(found.variance)), stats.t(found.degrees)
+    half = float(t.ppf((1 + rule.confidence) / 2)) * error
     return Difference(
         found.points,
         found.points - half,
@@ -246,10 +251,10 @@ def contrast(cells: Sequence[tuple[float, Outcomes]], rule: Rule) -> Difference:
         floor=float(np.sqrt(found.floor)),
         p_equivalent=float(t.sf((rule.margin - abs(found.points)) / error)) if error else float(abs(found.points) > rule.margin),
         smallest=smallest(error, found.degrees, rule),
-        better=int(np.sum(shares > TINY)),
-        worse=int(np.sum(shares < -TINY)),
-        runs=tuple(len(cell.seeds) for _, cell in cells),
-        confidence=confidence,
+        better=0,
+        worse=0,
+        runs=runs,
+        confidence=rule.confidence,
     )
 
 

@@ -1,0 +1,201 @@
+"""The page over all data sets: verdicts first, then what each design can show, every effect, and what people change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.answers import pooled
+from pipeline.answers.predictions import Study
+from pipeline.answers.sensitivity import clustered
+from pipeline.config.params import Config
+from pipeline.report import text
+from pipeline.report.answers import FIELDS, LEADS, QUESTIONS
+from pipeline.report.page import INTERVALS, Page, Section
+from pipeline.report.tables import Column, Row, Table, field
+from pipeline.results.components import FEW
+from pipeline.results.effects import EFFECTS, effect
+from pipeline.results.statistics import Difference, Rule, can_show_equivalence
+
+ALL = "mean of the data sets"
+MEAN = "mean of the recipes"
+
+
+def build(config: Config, studies: Sequence[Study]) -> Page:
+    """The page; every number comes from the predictions of `studies`."""
+    rule = config.params.report
+    found = {study.protocol: of_study(study, rule) for study in studies}
+    sections = (
+        Section("Answers", tuple(_answers(found, rule))),
+        Section("What each design can show", (designs(found, rule),)),
+        Section("Effects over the recipes", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
+        Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
+        Section("The same people in several sequences", (people(config, studies),)),
+        Section("How these numbers were made", (*_method(studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))),
+    )
+    return Page("RQ1 to RQ3 over all data sets", "", sections)
+
+
+def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
+    """The effects of a protocol, means over all recipes that have what they need."""
+    found = {name: effect(name, list(study.recipes.values()), rule) for name in EFFECTS}
+    return {name: difference for name, difference in found.items() if difference}
+
+
+def over_all(found: dict[str, dict[str, Difference]], rule: Rule) -> dict[str, Difference]:
+    """The equal-weight mean of the data sets of each effect that they all have; with one data set, its own."""
+    names = [name for name in EFFECTS if all(name in effects for effects in found.values())]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return {name: pooled.mean([effects[name] for effects in found.values()], rule) for name in names}
+
+
+def _answers(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
+    where = "the mean of " + text.joined(list(found)) if len(found) > 1 else f"{next(iter(found))} alone, one data set so far"
+    estimates = over_all(found, rule)
+    for key, leads in LEADS.items():
+        names = [name for name in EFFECTS if EFFECTS[name].question == key and name in estimates]
+        named = sorted(names, key=lambda name: name not in leads)
+        parts = [f"{_title(name)}: {estimates[name].verdict}, {_numbers(estimates[name])}" for name in named]
+        yield (
+            f"**{key}. {QUESTIONS[key]}** On {where}, over the recipes: {'; '.join(parts)}." if parts else f"**{key}.** Not run."
+        )
+    yield from _random_effects(found, rule)
+
+
+def _numbers(found: Difference) -> str:
+    level = f"{100 * found.confidence:g} % interval"
+    return f"{text.signed(found.points)} points ({level} {text.number(found.low)} to {text.number(found.high)})"
+
+
+def _random_effects(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
+    parts = []
+    for name in ("both", "spatial", "temporal"):
+        effects = [of[name] for of in found.values() if name in of]
+        if whole := pooled.random_effects(effects, rule):
+            interval, beyond = text.interval(whole.low, whole.high), text.interval(whole.predicted_low, whole.predicted_high)
+            parts.append(f"{_title(name)} {text.signed(whole.points)} {interval}, one more data set {beyond}")
+    if parts:
+        yield f"As a sample of data sets like these (random effects; weak with {len(found)}): {'; '.join(parts)}."
+
+
+def _title(name: str) -> str:
+    return EFFECTS[name].title.replace(" - ", f" {text.MINUS} ")
+
+
+def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
+    """Before any verdict: the smallest effect that each design finds, and whether it can call methods equivalent."""
+    rows = []
+    for protocol, effects in found.items():
+        for name, difference in effects.items():
+            numbers = {key: getattr(difference, key) for key in ("standard_error", "floor", "smallest")}
+            rows.append({"protocol": protocol, "effect": _title(name), **numbers, "reach": _reach(difference, rule)})
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("effect", "Effect"),
+        field("standard_error", "Standard error", 2),
+        field("floor", "with infinitely many seeds", 2),
+        field("smallest", "Smallest found", 2),
+        field("reach", "Equivalence"),
+    )
+    note = (
+        f"In points. Smallest found: in {100 * rule.power:g} of 100 repetitions. Equivalence: whether methods that do not differ"
+        f" would be called equivalent within {rule.margin:g} point as often; where not, undecided is a full answer."
+    )
+    return Table("designs", "What each design can show, whatever the effects are", columns, rows, note)
+
+
+def _reach(found: Difference, rule: Rule) -> str:
+    if can_show_equivalence(found.standard_error, rule):
+        return "within reach"
+    return "with more seeds" if can_show_equivalence(found.floor, rule) else "out of reach with these sequences"
+
+
+def _row(protocol: str, recipe: str, name: str, found: Difference) -> dict[str, Any]:
+    numbers = {key: getattr(found, key) for key in (*FIELDS, "degrees")}
+    effect = {"question": EFFECTS[name].question, "effect": _title(name), "verdict": found.verdict}
+    return {"protocol": protocol, "recipe": recipe, **effect, **numbers}
+
+
+def _over_recipes(found: dict[str, dict[str, Difference]], rule: Rule) -> list[dict[str, Any]]:
+    rows = [_row(protocol, MEAN, name, one) for protocol, effects in found.items() for name, one in effects.items()]
+    if len(found) > 1:
+        rows += [_row(ALL, MEAN, name, one) for name, one in over_all(found, rule).items()]
+    order = list(EFFECTS)
+    titles = [_title(name) for name in order]
+    return sorted(rows, key=lambda row: titles.index(row["effect"]))
+
+
+def _by_recipe(studies: Sequence[Study], rule: Rule) -> list[dict[str, Any]]:
+    return [
+        _row(study.protocol, recipe, name, one)
+        for name in EFFECTS
+        for study in studies
+        for recipe, group in study.recipes.items()
+        if (one := effect(name, [group], rule))
+    ]
+
+
+def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
+    """Effects with their verdicts, a row an effect and place."""
+    columns = (
+        field("question", "", whole=True),
+        field("effect", "Effect"),
+        field("protocol", "Protocol", whole=True),
+        *([field("recipe", "Recipe", whole=True)] if key == "recipes" else []),
+        field("verdict", "Verdict", whole=True),
+        Column("Points, interval", _points, numeric=True),
+        Column("p", lambda row: text.p_value(row["p"]), numeric=True),
+        Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True),
+    )
+    return Table(key, title, columns, rows, strong=frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL))
+
+
+def _points(row: Row) -> str:
+    return text.MISSING if row["low"] is None else f"{text.signed(row['points'])} {text.interval(row['low'], row['high'])}"
+
+
+def people(config: Config, studies: Sequence[Study]) -> Table:
+    """The main effects where the sequences of a set, a pair of people or a person are taken together."""
+    rows: list[dict[str, Any]] = []
+    for study in [study for study in studies if study.protocol in config.answer.people and study.complete]:
+        share = 1 / len(study.complete)
+        for name in ("both", "spatial", "temporal"):
+            weights = EFFECTS[name].weights
+            cells = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
+            found = clustered(cells, config.params.report, config.answer.people[study.protocol])
+            rows += [_cluster(study.protocol, name, unit, count, one) for (unit, count), one in found.items()]
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("effect", "Effect"),
+        field("unit", "Unit", whole=True),
+        field("units", "Units", 0),
+        field("standard_error", "Standard error", 2),
+        Column("Points, interval", _points, numeric=True),
+        Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
+    )
+    note = (
+        "Means of the recipes. A person stands in several sets, in folds of training and of test: these rows say what that hides."
+    )
+    empty = ("protocol", "effect", "unit", "units", "points", "low", "high", "p", "standard_error")
+    return Table("people", "The same effects by sequence, set, pair of people and person", columns, rows, note, fields=empty)
+
+
+def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference | None) -> dict[str, Any]:
+    numbers = {key: getattr(found, key, None) for key in ("points", "low", "high", "p", "standard_error")}
+    return {"protocol": protocol, "effect": _title(name), "unit": unit, "units": float(count), **numbers}
+
+
+def _method(studies: Sequence[Study]) -> Iterator[str]:
+    counts = []
+    for study in studies:
+        one = next(iter(next(iter(study.recipes.values())).values()))
+        recipes = text.joined(list(study.recipes))
+        counts.append(
+            f"{study.protocol} ({len(one.names)} test sequences, {len(set(one.folds.tolist()))} folds, recipes {recipes})"
+        )
+    yield (
+        f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."
+        " Synthetic data, switches, and recipes that choose by test data are left out. An effect over several recipes is their"
+        " mean for each sequence, whether they agree or not. Where folds leave one subject out, the unit is the subject."
+    )

@@ -1,0 +1,67 @@
+"""The committed predictions of the real data sets, by protocol, recipe and role."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config.grid import chosen_by_test
+from pipeline.config.params import Config
+from pipeline.core.errors import ResultsMissing
+from pipeline.datasets.shared import registry as datasets
+from pipeline.report.analysis import role
+from pipeline.results.statistics import Outcomes, Unit, outcomes
+
+FOLDER = Path("reports/baseline")
+TYPES = {"cell": "str", "fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A protocol of a real data set: recipe -> role (a key of `pipeline.report.analysis.ROLES`) -> predictions."""
+
+    dataset: str
+    protocol: str
+    recipes: dict[str, dict[str, Outcomes]]
+
+    @property
+    def complete(self) -> list[dict[str, Outcomes]]:
+        """The recipes that have all four methods of the 2 x 2 design."""
+        return [group for group in self.recipes.values() if {"lstm", "sa", "ta", "sta"} <= set(group)]
+
+
+def studies(config: Config) -> list[Study]:
+    """Every protocol of a real data set with committed predictions, in the order of `params.yaml`; switches are left out."""
+    found = []
+    for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
+        path = FOLDER / f"{dataset}.csv.gz"
+        if path.exists() and not datasets.load(dataset).SYNTHETIC:
+            found += list(_of_dataset(config, dataset, read(path)))
+    return found
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table of predictions, a line a prediction; `ResultsMissing` where it cannot be read."""
+    try:
+        return pd.read_csv(path, dtype=TYPES, keep_default_na=False, usecols=list(TYPES))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ResultsMissing(f"{path}: expected a table of predictions ({error}); take it from git again") from error
+
+
+def _of_dataset(config: Config, dataset: str, table: pd.DataFrame) -> Iterator[Study]:
+    cells = {str(name): part for name, part in table.groupby("cell")}
+    for protocol in [name for name, of in config.params.protocols.items() if of.dataset == dataset]:
+        recipes: dict[str, dict[str, Outcomes]] = {}
+        for name, cell in config.every.items():
+            known = role(config.params.methods[cell.method])
+            if name not in cells or cell.protocol != protocol or cell.switch_of or known is None:
+                continue
+            if not chosen_by_test(config.params, cell.recipe):
+                unit: Unit = "subject" if protocol in config.answer.subjects else "sequence"
+                recipes.setdefault(cell.recipe, {}).setdefault(known, outcomes(cells[name], unit))
+        if recipes:
+            yield Study(dataset, protocol, recipes)

@@ -1,0 +1,65 @@
+"""What changes where sequences of the same people are not taken for independent.
+
+The part of the variance between sequences is put together from the sums of each cluster's deviations from the means of their
+folds, times C / (C - F) for C clusters in F folds (Liang and Zeger 1986); the parts between runs stay. For people each pair of
+sequences that share a person counts (Aronow, Samii and Assenova 2015); with few people that sum can come out below 0, and then
+says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.results.components import Components, Term, components
+from pipeline.results.statistics import Difference, Outcomes, Rule, judge
+
+Floats = npt.NDArray[np.float64]
+Cells = Sequence[tuple[float, Outcomes]]
+
+
+def clustered(cells: Cells, rule: Rule, pattern: str) -> dict[tuple[str, int], Difference | None]:
+    """A sum of accuracies judged by sequence, set, pair of people and person: (unit, how many) -> what it is then.
+
+    `pattern` finds the people in the name of a sequence, a group each; with the same people in the same order they
+    are a set. None where the people are too few.
+    """
+    plain, first, deviations = components(cells), cells[0][1], _deviations(cells)
+    people = [_people(pattern, name) for name in first.names]
+    pairs = [tuple(sorted(group)) for group in people]
+    found: dict[tuple[str, int], Components | None] = {("sequence", len(people)): plain}
+    for unit, keys in (("set", people), ("pair of people", pairs)):
+        sums = np.array([deviations[[key == one for key in keys]].sum() for one in sorted(set(keys))])
+        found[unit, len(sums)] = _with(plain, float(sums @ sums), len(sums), first)
+    everybody = {person for pair in pairs for person in pair}
+    shared = np.array([[bool(set(one) & set(other)) for other in pairs] for one in pairs])
+    found["person", len(everybody)] = _with(plain, float(deviations @ shared @ deviations), len(everybody), first)
+    runs = tuple(len(cell.seeds) for _, cell in cells)
+    return {key: judge(one, rule, runs) if one else None for key, one in found.items()}
+
+
+def _people(pattern: str, name: str) -> tuple[str, ...]:
+    found = re.match(pattern, name)
+    return found.groups() if found else (name,)
+
+
+def _deviations(cells: Cells) -> Floats:
+    """What each sequence adds to the estimate beside the mean of its fold, in points; they sum up to 0 in every fold."""
+    first = cells[0][1]
+    values = sum(weight * 100 * cell.correct.mean(axis=0) for weight, cell in cells)
+    result, labels = np.zeros(len(first.names)), np.unique(first.folds)
+    for fold in labels:
+        part = first.folds == fold
+        result[part] = (values[part] - values[part].mean()) / part.sum() / len(labels)
+    return result
+
+
+def _with(plain: Components, spread: float, clusters: int, first: Outcomes) -> Components | None:
+    free = clusters - len(np.unique(first.folds))
+    if spread <= 0 or free < 1:
+        return None
+    return replace(plain, sequences=Term(spread * clusters / free, free))

@@ -1,0 +1,126 @@
+"""The page over all data sets: pooling and clusters by hand, and that the committed page is that of the committed predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.answers import pooled
+from pipeline.answers.predictions import studies
+from pipeline.answers.sensitivity import clustered
+from pipeline.commands import answer
+from pipeline.config import params as parameters
+from pipeline.config.sections import Answer
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.results.components import Components, Term
+from pipeline.results.statistics import Difference, compare, judge
+from tests.conftest import ROOT
+from tests.test_statistics import RULE, made, shares
+
+
+def known(points: float, error: float, degrees: float = 50) -> Difference:
+    return judge(Components(points, Term(error**2, degrees)), RULE, (5,))
+
+
+def test_the_mean_of_data_sets_weighs_them_alike() -> None:
+    found = pooled.mean([known(1.0, 0.3, 10), known(3.0, 0.4, 20)], RULE)
+    assert (found.points, found.standard_error) == (2.0, pytest.approx(0.25))
+    assert found.degrees == pytest.approx(0.25**2 / (0.09**2 / 10 + 0.16**2 / 20))
+
+
+def test_random_effects_by_hand() -> None:
+    assert pooled.random_effects([known(1, 1), known(2, 1)], RULE) is None
+    found = pooled.random_effects([known(x, 1.0) for x in (0.0, 2.0, 4.0)], RULE)
+    assert found is not None
+    # equal variances: Q = 8 / (1 + spread²) = 2, so spread² = 3; standard error sqrt(4 / 3)
+    assert (found.points, found.spread) == pytest.approx((2.0, sqrt(3)), abs=1e-4)
+    assert found.high - 2 == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(4 / 3), rel=1e-4)
+    assert found.predicted_high - 2 == pytest.approx(stats.t.ppf(0.975, 1) * sqrt(3 + 4 / 3), rel=1e-4)
+
+
+def test_data_sets_that_agree_too_well_do_not_shrink_the_interval() -> None:
+    found = pooled.random_effects([known(x, 1.0) for x in (1.0, 1.0, 1.0)], RULE)
+    assert found is not None and found.spread == 0
+    assert found.high - 1 == pytest.approx(stats.t.ppf(0.975, 2) * sqrt(1 / 3))
+
+
+def test_clusters_by_hand() -> None:
+    # one fold; the pair 1, 2 has all right in sets 1-2 and 2-1, the pair 3, 4 half, the pair 5, 6 none
+    right = shares(4, 4) + shares(4, 4) + shares(4, 2) + shares(4, 0)
+    names = tuple(f"s{a}s{b}/{i}" for a, b in ((1, 2), (2, 1), (3, 4), (5, 6)) for i in range(4))
+    one = replace(made(right), names=names)
+    found = clustered([(1.0, one)], RULE, r"s(\d)s(\d)/")
+    assert list(found) == [("sequence", 16), ("set", 4), ("pair of people", 3), ("person", 6)]
+    deviation = [4 * (100 - 62.5) / 16, 4 * (100 - 62.5) / 16, 4 * (50 - 62.5) / 16, 4 * (0 - 62.5) / 16]
+    expected = {
+        ("set", 4): sum(d**2 for d in deviation) * 4 / 3,
+        ("pair of people", 3): ((deviation[0] + deviation[1]) ** 2 + deviation[2] ** 2 + deviation[3] ** 2) * 3 / 2,
+    }
+    for key, variance in expected.items():
+        judged = found[key]
+        assert judged is not None
+        assert (judged.standard_error, judged.degrees) == (pytest.approx(sqrt(variance)), key[1] - 1)
+    person = found["person", 6]  # nobody is in two pairs: the sums of pairs, with six people
+    assert person is not None
+    assert person.standard_error == pytest.approx(sqrt(expected["pair of people", 3] * (2 / 3) * 6 / 5))
+
+
+def test_sequences_alone_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    one, other = made(rng.random((3, 40)) < 0.8), made(rng.random((3, 40)) < 0.7)
+    found = clustered([(1.0, one), (-1.0, other)], RULE, r"nobody(\d)")
+    by_set, plain = found["set", 40], compare(one, other, RULE)
+    assert by_set is not None
+    assert (by_set.p, by_set.degrees) == pytest.approx((plain.p, plain.degrees))
+
+
+@pytest.mark.parametrize(("pattern", "message"), [("s(", "no regular expression"), ("s.*", "a group for each person")])
+def test_people_are_found_by_groups(pattern: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Answer(subjects=[], people={"sbu": pattern})
+
+
+def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/baseline").symlink_to(ROOT / "reports/baseline")
+    monkeypatch.chdir(tmp_path)
+    assert "sbu" in answer.main()
+    files = sorted(path.relative_to(tmp_path) for path in (tmp_path / "reports/answers").rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(ROOT) for path in (ROOT / "reports/answers").rglob("*") if path.is_file())
+    assert [path for path in files if path.read_bytes() != (ROOT / path).read_bytes()] == [], "run `python -m pipeline answer`"
+
+
+def test_the_demo_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert (ROOT / "reports/baseline/demo.csv.gz").exists()
+    assert "demo" not in {study.dataset for study in studies(parameters.load())}
+
+
+def test_without_predictions_there_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ResultsMissing, match="reports/baseline: expected predictions of a real data set"):
+        answer.main()
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_damaged_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    (tmp_path / "reports/baseline").mkdir(parents=True)
+    (tmp_path / "reports/baseline/sbu.csv.gz").write_bytes(b"no table")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ResultsMissing, match=r"sbu\.csv\.gz: expected a table of predictions"):
+        answer.main()
+
+
+def test_without_its_section_the_command_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = parameters.read(ROOT / "params.yaml")
+    document.pop("answer")
+    with pytest.raises(ParamsError, match="expected a section answer"):
+        _ = parameters.build(document).answer
