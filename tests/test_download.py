@@ -277,7 +277,7 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(project: Path, tmp_path:
 
 @pytest.mark.parametrize("name", ["kinetics", "shared", "remote", "settings", "sbu.archives", "ntu.format", ""])
 def test_unknown_data_sets_are_an_error_of_the_parameters(project: Path, name: str) -> None:
-    with pytest.raises(ParamsError, match=f"unknown data set '{re.escape(name)}'; there are demo, ntu, ntu120, sbu$"):
+    with pytest.raises(ParamsError, match=f"unknown data set '{re.escape(name)}'; there are demo, florence3d, ntu, ntu120, sbu$"):
         download.main(name)
     assert [path.name for path in (project / "data").iterdir()] == ["params"]
 

@@ -17,8 +17,9 @@ from pipeline.core.skeletons import Store
 from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu import clips as ntu_clips
 from pipeline.datasets.ntu import dataset as ntu
-from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
+from pipeline.datasets.shared.settings import SourceDownload
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
 

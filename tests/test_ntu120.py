@@ -13,10 +13,11 @@ from pipeline.core.skeletons import Store
 from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu import clips as ntu_clips
 from pipeline.datasets.ntu import dataset as ntu
-from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.ntu120 import dataset as ntu120
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.registry import ranges
+from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.stages import download, normalize, split
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import clip, write_files, write_zip

@@ -11,8 +11,9 @@ from pipeline.config import params
 from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.ntu.archive import Member
-from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
+from pipeline.datasets.shared.settings import SourceDownload
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, write_files, write_zip
 

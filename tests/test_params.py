@@ -156,9 +156,11 @@ CELLS = (
     ("ntu-earlier", "ntu-cv-tuned-", "hbrnn deep-lstm p-lstm", "ntu-cv tuned ntu ntu"),
     ("ntu120", "ntu120-csub-tuned-", "lstm sta-lstm", "ntu120-csub tuned ntu ntu"),
     ("ntu120", "ntu120-cset-tuned-", "lstm sta-lstm", "ntu120-cset tuned ntu ntu"),
+    ("florence3d", "florence3d-paper-", FULL, "florence3d paper florence3d five"),
+    ("florence3d", "florence3d-tuned-", FULL, "florence3d tuned florence3d five"),
 )
 COUNTS = {"demo": 8, "demo-tuned": 4, "sbu": 12, "sbu-switches": 7, "sbu-more": 23, "sbu-rest": 4, "sbu-earlier": 6}
-COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4}
+COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "florence3d": 8}
 
 
 def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
@@ -185,7 +187,7 @@ def test_grid_has_these_cells_and_no_others(document: dict[str, Any]) -> None:
     assert list(found) == list(expected_cells(set(document["methods"])))  # their order is that of tables and of what runs first
     assert found == expected_cells(set(document["methods"]))
     assert {group: sum(cell["group"] == group for cell in found.values()) for group in document["grid"]} == COUNTS
-    assert len(found) == 90
+    assert len(found) == 98
     switch = {"group": "sbu-switches", "dataset": "sbu", "protocol": "sbu", "method": "sta-lstm", "seeds": "sbu-few"}
     switch |= {"switch_of": "sbu-paper-sta-lstm"}
     assert found["sbu-paper-file-order"] == {**switch, "store": "sbu-file-order", "recipe": "paper"}
@@ -325,21 +327,23 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_environment_says_where_raw_files_are(tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE"):
+    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE", "FLORENCE3D_SOURCE"):
         monkeypatch.delenv(name, raising=False)
     in_a_project(tmp_path, monkeypatch)
     before = {path: path.read_bytes() for path in Path("data/params").glob("*/download.json")}
-    assert len(before) == 4
+    assert len(before) == 5
 
     def source(dataset: str) -> str:
         return str(registry.download_section(dataset).source)
 
-    written = {name: document["download"][name]["source"] for name in ("sbu", "ntu", "ntu120")}
+    written = {name: document["download"][name]["source"] for name in ("sbu", "ntu", "ntu120", "florence3d")}
     assert {name: source(name) for name in written} == written
     monkeypatch.setenv("SBU_SOURCE", "/data/sbu")
     assert (source("sbu"), source("ntu")) == ("/data/sbu", written["ntu"])
     monkeypatch.setenv("NTU120_SOURCE", "/data/ntu120")
     assert source("ntu120") == "/data/ntu120"
+    monkeypatch.setenv("FLORENCE3D_SOURCE", "/data/florence3d.zip")
+    assert source("florence3d") == "/data/florence3d.zip"
     monkeypatch.setenv("SBU_SOURCE", "")
     monkeypatch.setenv("NTU_SOURCE", "/data/ntu.zip")
     assert (source("sbu"), source("ntu")) == (written["sbu"], "/data/ntu.zip")
@@ -602,7 +606,7 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
 
 def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
     use.switch(list(document["grid"]), copy)
-    assert list(params.load(copy).params.use.datasets) == ["demo", "sbu", "ntu", "ntu120"]
+    assert list(params.load(copy).params.use.datasets) == ["demo", "sbu", "ntu", "ntu120", "florence3d"]
 
 
 def test_report_reads_its_own_cells_and_no_others(copy: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.skeletons import Sample, Writer
+from pipeline.core.skeletons import Sample, Store, Writer
 from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.sbu import dataset as sbu
 from pipeline.datasets.shared.errors import SplitMismatch
 from pipeline.datasets.shared.registry import ranges
-from pipeline.stages.split import Split, check, choose, hold_out, main, summary
+from pipeline.stages.split import Split, check, choose, digests, equal, equal_summary, hold_out, main, summary
 from tests.conftest import META, in_a_project
 
 
@@ -161,7 +161,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_tables_of_all_protocols(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main("ntu")
-    tables = {path.stem: pd.read_csv(path) for path in (project / "data" / "splits" / "ntu").iterdir()}
+    tables = {path.stem: pd.read_csv(path) for path in (project / "data" / "splits" / "ntu").glob("*.csv")}
     assert set(tables) == {"ntu-cs", "ntu-cv"}
     for table in tables.values():
         assert table.columns.tolist() == ["fold", "name", "part"]
@@ -181,7 +181,73 @@ def test_tables_of_all_protocols(project: Path, capsys: pytest.CaptureFixture[st
 def test_the_same_bytes_twice(project: Path) -> None:
     folder = project / "data" / "splits" / "ntu"
     main("ntu")
-    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    first = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.csv")}
     main("ntu")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
-    assert b"\r" not in first["ntu-cs.csv"]
+    assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.csv")} == first
+    assert {str(path) for path in first} == {"ntu-cs.csv", "ntu-cv.csv", "ntu-cs/equal.csv", "ntu-cv/equal.csv"}
+    assert not any(b"\r" in content for content in first.values())
+
+
+# --- equal clips ------------------------------------------------------------------------------------------------------
+
+
+def test_digests_are_of_numbers_and_shape_not_of_names(tmp_path: Path) -> None:
+    frames = np.arange(48, dtype=np.float32).reshape(4, 1, 4, 3)
+    changed = frames.copy()
+    changed[3, 0, 3, 2] += 1
+    with Writer(tmp_path, META) as writer:
+        for name, clip in {"a": frames, "b": frames.reshape(2, 2, 4, 3), "c": frames, "d": changed, "e": frames[:3]}.items():
+            writer.add(Sample(name, 1, 0, 0, 0, 1, 1), clip)
+    a, b, c, d, e = digests(Store(tmp_path))
+    assert a == c and len({a, b, d, e}) == 4
+
+
+def equal_of(parts: str, kinds: str) -> pd.DataFrame:
+    """Samples `a`, `b`, ... in the parts with these first letters; those with the same letter in `kinds` are equal."""
+    names = [chr(ord("a") + i) for i in range(len(parts))]
+    long = {"r": "train", "v": "validation", "t": "test"}
+    table = pd.DataFrame({"fold": 1, "name": names, "part": [long[part] for part in parts]})
+    index = pd.DataFrame({"name": names, "action": [1 + i % 2 for i in range(len(parts))]})
+    return equal(table, index.iloc[::-1], list(kinds[::-1]))
+
+
+def test_groups_of_equal_clips_with_their_parts() -> None:
+    found = equal_of("rtrvtttrrt", "xxyyzzxuvw")
+    assert found.columns.tolist() == ["fold", "clips", "actions", "train", "validation", "test"]
+    assert found.to_numpy().tolist() == [
+        [1, 3, "1 2", "a", "", "b g"],
+        [1, 2, "1 2", "c", "d", ""],
+        [1, 2, "1 2", "", "", "e f"],
+    ]
+    assert equal_summary(found) == (
+        "equal clips: 3 groups; test clips with a copy in train or validation 2, "
+        "validation clips with a copy in train 1, groups within one part 1"
+    )
+
+
+def test_a_test_clip_with_a_copy_in_validation_counts_too() -> None:
+    assert "test clips with a copy in train or validation 1, validation clips with a copy in train 0" in equal_summary(
+        equal_of("rvt", "xyy")
+    )
+
+
+def test_no_equal_clips() -> None:
+    found = equal_of("rvt", "xyz")
+    assert found.columns.tolist() == ["fold", "clips", "actions", "train", "validation", "test"]
+    assert equal_summary(found) == "equal clips: none"
+
+
+def test_each_fold_has_its_own_rows() -> None:
+    table = pd.DataFrame({"fold": [1, 1, 2, 2], "name": ["a", "b"] * 2, "part": ["train", "test", "test", "train"]})
+    found = equal(table, pd.DataFrame({"name": ["a", "b"], "action": [3, 3]}), ["x", "x"])
+    assert found.to_numpy().tolist() == [[1, 2, "3", "a", "", "b"], [2, 2, "3", "b", "", "a"]]
+
+
+def test_the_stage_finds_and_prints_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All 120 made-up samples are the same frame of zeros."""
+    main("ntu")
+    assert capsys.readouterr().out.count("  equal clips: 1 groups; test clips with a copy in train or validation") == 2
+    found = pd.read_csv(project / "data/splits/ntu/ntu-cs/equal.csv")
+    assert found["clips"].tolist() == [120] and found["actions"].tolist() == ["7 8 50 60"]
+    table = pd.read_csv(project / "data/splits/ntu/ntu-cs.csv")
+    assert found["test"][0].split() == sorted(table["name"][table["part"] == "test"])

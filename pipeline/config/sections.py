@@ -10,8 +10,10 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from pipeline.config.networks import OneOf, Plain
 from pipeline.datasets.demo.settings import DemoDownload
-from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.florence3d.settings import Florence3dNormalize
+from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
+from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.section import Count, Positive, Section, Share, Weight
 
 
@@ -72,6 +74,7 @@ class Normalize(Section):
     allow_malformed: Count
     sbu: SbuNormalize | None = None
     ntu: NtuNormalize | None = None
+    florence3d: Florence3dNormalize | None = None
     variants: dict[str, dict[str, dict[str, Any]]]
 
     def format(self, name: str) -> dict[str, Any] | None:

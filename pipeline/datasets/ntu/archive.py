@@ -20,6 +20,7 @@ from tqdm import tqdm
 from pipeline.core.skeletons import Sample
 from pipeline.datasets.shared.clips import write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
+from pipeline.datasets.shared.sources import DAMAGED
 
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ SYNTHETIC = b"synthetic"  # how the comment of a zip begins whose files were gen
 COLUMNS = ("name", "size", "crc32")
 FRESH = "if the files were replaced on purpose, record them again: dvc repro --force --single-item download@<data set>"
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 Paths = tuple[Path, ...]  # a source: a folder, or one archive or more
@@ -133,7 +133,7 @@ class ZipSource:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ArchiveMismatch(f"{path}: not a complete zip archive ({error}); download it again") from error
         self._paths = _by_sample(self._zip.namelist(), path)
 
@@ -149,7 +149,7 @@ class ZipSource:
             raise _changed(self.path, member, info.file_size, info.CRC)
         try:
             return self._zip.read(info)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ArchiveMismatch(f"{self.path}: {info.filename} is damaged ({error}); download the archive again") from error
 
     @property

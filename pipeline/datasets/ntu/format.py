@@ -17,10 +17,11 @@ from pipeline.core.files import whole
 from pipeline.core.skeletons import Meta, Sample
 from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu.archive import Facts, Member, sample_of
-from pipeline.datasets.ntu.settings import NtuNormalize, SourceDownload
+from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.clips import check_allowed, write_set_aside, write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, SplitMismatch
 from pipeline.datasets.shared.registry import download_section, ranges
+from pipeline.datasets.shared.settings import SourceDownload
 
 STORE = "ntu"  # the raw format of both data sets
 RECORD = "members.csv"

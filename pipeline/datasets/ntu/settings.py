@@ -7,12 +7,6 @@ from typing import Literal
 from pipeline.section import Count, Section, Share, Weight
 
 
-class SourceDownload(Section):
-    """Where the user has the raw files: `source` (or `<DATA SET>_SOURCE`, such as `NTU_SOURCE`) is a folder or a file."""
-
-    source: str
-
-
 class NtuNormalize(Section):
     """From NTU's raw tracks to two ordered bodies; each rule can be switched off (`0`, `none` or `false`)."""
 

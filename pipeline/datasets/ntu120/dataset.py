@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.ntu.archive import Facts
 from pipeline.datasets.ntu.format import STORE, NtuFormat, TrainOn, meta_of
-from pipeline.datasets.ntu.settings import SourceDownload
 from pipeline.datasets.shared.registry import Format
+from pipeline.datasets.shared.settings import SourceDownload
 
 SYNTHETIC = False
 LICENCE = (

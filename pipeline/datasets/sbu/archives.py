@@ -9,7 +9,6 @@ import shutil
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from pipeline.core.files import whole
 from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
+from pipeline.datasets.shared.sources import DAMAGED, open_zip
 
 OFFICIAL = "http://vision.cs.stonybrook.edu/~kiwon/Datasets/SBU_Kinect_Interactions"
 LICENCE = (
@@ -43,7 +43,6 @@ _MEMBER = re.compile(r"(?:^|/)(?:(s\d\ds\d\d)/)?(\d\d)/(\d\d\d)/skeleton_pos\.tx
 _SOURCES = (
     f"a folder or a zip with the {len(SETS)} archives (s01s02.zip ... s07s03.zip), or the address of a web folder with them"
 )
-_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error)
 
 
 def fetch(target: Path, section: SbuDownload) -> None:
@@ -84,7 +83,7 @@ def _reader(source: str, section: SbuDownload, stack: contextlib.ExitStack) -> C
     if path.is_dir():
         return partial(_from_folder, path)
     if path.is_file():
-        return partial(_from_zip, stack.enter_context(_open_zip(path)))
+        return partial(_from_zip, stack.enter_context(open_zip(path)))
     raise RawDataMissing(f"SBU source {source!r} (SBU_SOURCE, or download.sbu.source in params.yaml): expected {_SOURCES}")
 
 
@@ -115,25 +114,18 @@ def _canonical(names: Iterable[str], name: str, where: str) -> dict[str, str]:
     return result
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except _DAMAGED as error:
-        raise ArchiveMismatch(f"{path}: not a complete zip archive ({error}); get it again") from error
-
-
 def _read_zip(archive: zipfile.ZipFile, name: str, where: str, within: str = "") -> Members:
     """The skeletons of a set in an open archive; `within`: only names that contain it."""
     names = [member for member in archive.namelist() if within in f"/{member}"]
     try:
         return {canonical: archive.read(member) for canonical, member in _canonical(names, name, where).items()}
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ArchiveMismatch(f"{where}: damaged ({error}); get it again") from error
 
 
 def read_set(path: Path, name: str) -> Members:
     """Canonical names and contents of the skeleton files of set `name` in the archive at `path`; else `ArchiveMismatch`."""
-    with _open_zip(path) as archive:
+    with open_zip(path) as archive:
         return _read_zip(archive, name, str(path))
 
 
@@ -161,7 +153,7 @@ def _from_zip(archive: zipfile.ZipFile, name: str) -> Members:
                 shutil.copyfileobj(packed, copy)
             with zipfile.ZipFile(copy) as opened:
                 return _read_zip(opened, name, where)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ArchiveMismatch(f"{where}: not a complete zip archive ({error}); get it again") from error
 
 

@@ -16,11 +16,12 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from pipeline.core.skeletons import Frames, Meta, Sample, Writer
+from pipeline.core.skeletons import Frames, Meta, Sample
 from pipeline.datasets.sbu.archives import LICENCE, SETS, TOTAL, fetch, read_set
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
-from pipeline.datasets.shared.clips import WINDOW, Coordinates, centre, check_allowed, smooth, write_set_aside, write_table
-from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch
+from pipeline.datasets.shared import stores
+from pipeline.datasets.shared.clips import WINDOW, Coordinates, centre, smooth
+from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, SplitMismatch
 from pipeline.datasets.shared.registry import Format
 
 __all__ = [
@@ -110,25 +111,11 @@ def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: i
             clips.append((sample, parse(text, where)))
         except MalformedSkeleton as failure:
             failures.append(failure)
-    check_allowed(failures, allow_malformed)
-    if not clips:
-        raise RawDataMissing(
-            f"{raw}: expected archives with sequences, found none that can be read; run `dvc repro` to fetch them"
-        )
-    counts = {rule: [0, 0] for rule in rules(section)}
+    stores.check_any(clips, failures, allow_malformed, raw)
     unit = META.unit if section.denormalize else RAW_UNIT
-    with Writer(target, replace(META, unit=unit, left_first=section.order == "left_first")) as writer:
-        for sample, coordinates in clips:
-            frames, changed = repair(coordinates, section)
-            writer.add(sample, frames)
-            for count, number in zip(counts.values(), changed, strict=True):
-                count[0] += number > 0
-                count[1] += number
-    rows = [(*rule, *count) for rule, count in counts.items()]
-    write_table(
-        target / "repairs.csv", ("repair", "rule", "samples", "frames"), [*rows, ("malformed", "set aside", len(failures), 0)]
-    )
-    write_set_aside(target / "set_aside.csv", failures)
+    meta = replace(META, unit=unit, left_first=section.order == "left_first")
+    repaired = [(sample, *repair(coordinates, section)) for sample, coordinates in clips]
+    stores.write(target, meta, rules(section), repaired, failures)
 
 
 def _sequences(raw: Path) -> Iterator[tuple[str, Sample, bytes]]:

@@ -1,0 +1,1 @@
+"""Florence 3D Actions."""

@@ -1,0 +1,14 @@
+"""Florence 3D's section of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.section import Section
+
+
+class Florence3dNormalize(Section):
+    """From the numbers of the file to metres; each step can be switched off."""
+
+    axes: Literal["upright", "file"]
+    centre: Literal["torso_first_frame", "torso_per_frame", "none"]
