@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.answers import pooled
+from pipeline.answers import cells, pooled
 from pipeline.answers.predictions import Study
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
@@ -31,6 +31,8 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("Effects over the recipes", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("The same people in several sequences", (people(config, studies),)),
+        Section("Every method", (cells.accuracies(studies, rule), cells.earlier(config, studies))),
+        Section("Switches", (cells.switches(config, studies),)),
         Section("How these numbers were made", (*_method(studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))),
     )
     return Page("RQ1 to RQ3 over all data sets", "", sections)
@@ -162,8 +164,8 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
         share = 1 / len(study.complete)
         for name in ("both", "spatial", "temporal"):
             weights = EFFECTS[name].weights
-            cells = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
-            found = clustered(cells, config.params.report, config.answer.people[study.protocol])
+            parts = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
+            found = clustered(parts, config.params.report, config.answer.people[study.protocol])
             rows += [_cluster(study.protocol, name, unit, count, one) for (unit, count), one in found.items()]
     columns = (
         field("protocol", "Protocol", whole=True),

@@ -1,4 +1,4 @@
-"""The committed predictions of the real data sets, by protocol, recipe and role."""
+"""The committed predictions of the real data sets, by protocol and cell."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
+from pipeline.config.sections import GridCell
 from pipeline.core.errors import ResultsMissing
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report.analysis import role
@@ -22,10 +23,14 @@ TYPES = {"cell": "str", "fold": "int64", "seed": "int64", "name": "str", "label"
 
 @dataclass(frozen=True)
 class Study:
-    """A protocol of a real data set: recipe -> role (a key of `pipeline.report.analysis.ROLES`) -> predictions."""
+    """A protocol of a real data set: predictions of its cells in the order of `params.yaml`.
+
+    `recipes`: recipe -> role (a key of `pipeline.report.analysis.ROLES`) -> predictions, without earlier methods and switches.
+    """
 
     dataset: str
     protocol: str
+    cells: dict[str, tuple[GridCell, Outcomes]]
     recipes: dict[str, dict[str, Outcomes]]
 
     @property
@@ -55,13 +60,17 @@ def read(path: Path) -> pd.DataFrame:
 def _of_dataset(config: Config, dataset: str, table: pd.DataFrame) -> Iterator[Study]:
     cells = {str(name): part for name, part in table.groupby("cell")}
     for protocol in [name for name, of in config.params.protocols.items() if of.dataset == dataset]:
-        recipes: dict[str, dict[str, Outcomes]] = {}
-        for name, cell in config.every.items():
-            known = role(config.params.methods[cell.method])
-            if name not in cells or cell.protocol != protocol or cell.switch_of or known is None:
-                continue
-            if not chosen_by_test(config.params, cell.recipe):
-                unit: Unit = "subject" if protocol in config.answer.subjects else "sequence"
-                recipes.setdefault(cell.recipe, {}).setdefault(known, outcomes(cells[name], unit))
-        if recipes:
-            yield Study(dataset, protocol, recipes)
+        unit: Unit = "subject" if protocol in config.answer.subjects else "sequence"
+        own = {name: cell for name, cell in config.every.items() if name in cells and cell.protocol == protocol}
+        found = {name: (cell, outcomes(cells[name], unit)) for name, cell in own.items()}
+        if found:
+            yield Study(dataset, protocol, found, _recipes(config, found))
+
+
+def _recipes(config: Config, cells: dict[str, tuple[GridCell, Outcomes]]) -> dict[str, dict[str, Outcomes]]:
+    recipes: dict[str, dict[str, Outcomes]] = {}
+    for cell, found in cells.values():
+        known = role(config.params.methods[cell.method])
+        if known is not None and not cell.switch_of and not chosen_by_test(config.params, cell.recipe):
+            recipes.setdefault(cell.recipe, {}).setdefault(known, found)
+    return recipes

@@ -76,7 +76,7 @@ def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
         Switch(
             name,
             cell.switch_of,
-            _changes(results.config, name, cell.switch_of),
+            changes(results.config, name, cell.switch_of),
             differences[name],
             adjusted.get(name),
             chosen_by_test(params, cell.recipe),
@@ -85,7 +85,8 @@ def find(results: Results, analysis: ProtocolAnalysis) -> list[Switch]:
     ]
 
 
-def _changes(config: Config, name: str, reference: str) -> dict[str, tuple[Any, Any]]:
+def changes(config: Config, name: str, reference: str) -> dict[str, tuple[Any, Any]]:
+    """Dotted parameter -> (value of the reference, value of the cell), where they differ."""
     old, new = settings(config, reference), settings(config, name)
     keys = dict.fromkeys([*old, *new])
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}

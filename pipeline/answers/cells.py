@@ -1,0 +1,109 @@
+"""Tables of single cells: accuracy of every method, earlier methods beside STA-LSTM, and switches beside what they are one of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.answers.predictions import Study
+from pipeline.config.grid import chosen_by_test
+from pipeline.config.params import Config
+from pipeline.report import text
+from pipeline.report.switches import Switch, changes
+from pipeline.report.tables import Column, Row, Table, field
+from pipeline.report.tables import method as method_column
+from pipeline.results.statistics import Difference, Rule, compare, holm, summarise
+
+FIELDS = ("points", "low", "high", "p", "p_holm", "verdict")
+
+
+def accuracies(studies: Sequence[Study], rule: Rule) -> Table:
+    """A row a protocol, recipe and method, without switches."""
+    rows: list[dict[str, Any]] = []
+    for study in studies:
+        for name, (cell, found) in study.cells.items():
+            if not cell.switch_of:
+                known = summarise(found, rule)
+                head = {"protocol": study.protocol, "recipe": cell.recipe, "method": cell.method, "cell": name}
+                rows.append(head | {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")})
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("recipe", "Recipe", whole=True),
+        method_column(),
+        field("mean", "Accuracy (%)", 2),
+        field("sd", "s.d. over seeds", 2),
+        Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
+        field("runs", "Seeds", 0),
+    )
+    return Table("accuracies", "Accuracy of every method", columns, rows)
+
+
+def earlier(config: Config, studies: Sequence[Study]) -> Table:
+    """STA-LSTM minus each earlier method that was run again, in its recipe; p adjusted over the methods of a recipe."""
+    rows: list[dict[str, Any]] = []
+    for study in studies:
+        for recipe, group in study.recipes.items():
+            family = {
+                cell.method: compare(group["sta"], found, config.params.report)
+                for cell, found in study.cells.values()
+                if cell.recipe == recipe and config.params.methods[cell.method].earlier and "sta" in group
+            }
+            head = {"protocol": study.protocol, "recipe": recipe}
+            rows += [head | {"method": method} | fields for method, fields in _adjusted(family).items()]
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("recipe", "Recipe", whole=True),
+        method_column(),
+        *_columns(f"STA-LSTM {text.MINUS} it"),
+    )
+    note = "All seeds of both, paired by sequence. p by Holm's method over the rows of a recipe; the verdict takes that p."
+    return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=("protocol", "recipe", "method", *FIELDS))
+
+
+def switches(config: Config, studies: Sequence[Study]) -> Table:
+    """Each switch minus the cell that it is one of; p adjusted over the switches of a protocol."""
+    rows: list[dict[str, Any]] = []
+    for study in studies:
+        found = {
+            name: (cell.switch_of, compare(own, study.cells[cell.switch_of][1], config.params.report))
+            for name, (cell, own) in study.cells.items()
+            if cell.switch_of in study.cells
+        }
+        fields = _adjusted({name: difference for name, (_, difference) in found.items()})
+        for name, (reference, difference) in found.items():
+            by_test = chosen_by_test(config.params, study.cells[name][0].recipe)
+            switch = Switch(name, reference, changes(config, name, reference), difference, fields[name]["p_holm"], by_test)
+            verdict = {"verdict": "not comparable"} if by_test else {}
+            seeds = text.seeds(difference)
+            rows.append({"protocol": study.protocol, "what": switch.what("`"), "seeds": seeds} | fields[name] | verdict)
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("what", "What was switched"),
+        *_columns("Brings"),
+        field("seeds", "Seeds"),
+    )
+    note = "All seeds of both, paired by sequence. p by Holm's method over the switches of a protocol; the verdict takes that p."
+    head = ("protocol", "what", "seeds")
+    return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS))
+
+
+def _adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:
+    """Each difference as values of a row, with p adjusted over all of them, and the verdict that takes this p."""
+    adjusted = holm([found.p for found in family.values()])
+    return {
+        name: {key: getattr(found, key) for key in ("points", "low", "high", "p")}
+        | {"p_holm": p, "verdict": replace(found, p=p).verdict}
+        for (name, found), p in zip(family.items(), adjusted, strict=True)
+    }
+
+
+def _columns(title: str) -> tuple[Column, ...]:
+    def points(row: Row) -> str:
+        return f"{text.signed(row['points'])} {text.interval(row['low'], row['high'])}"
+
+    return (
+        field("verdict", "Verdict", whole=True),
+        Column(f"{title}, points", points, numeric=True),
+        Column("p", lambda row: text.p_value(row["p_holm"]), numeric=True),
+    )
