@@ -7,6 +7,7 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -94,6 +95,25 @@ def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path
     files = sorted(path.relative_to(tmp_path) for path in (tmp_path / "reports/answers").rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(ROOT) for path in (ROOT / "reports/answers").rglob("*") if path.is_file())
     assert [path for path in files if path.read_bytes() != (ROOT / path).read_bytes()] == [], "run `python -m pipeline answer`"
+
+
+def test_fresh_seeds_stand_beside_the_first_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The committed predictions once more under the names of the fresh cells: every effect comes again as it was."""
+    path = Path("reports/baseline/sbu.csv.gz")
+    table = pd.read_csv(ROOT / path)
+    again = table[table["cell"].str.fullmatch(r"sbu-(paper|tuned)-(sa-|ta-|sta-)?lstm")]
+    (tmp_path / path).parent.mkdir(parents=True)
+    pd.concat([table, again.assign(cell=again["cell"] + "-fresh", seed=again["seed"] + 5)]).to_csv(tmp_path / path, index=False)
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    answer.main()
+    found = pd.read_csv("reports/answers/tables/fresh.csv")
+    assert len(found) == 8 and found["fresh_points"].tolist() == found["points"].tolist()
+    repeats = dict(zip(found["verdict"], found["repeats"].fillna(""), strict=True))
+    assert repeats == {"undecided": "\N{EN DASH}", "equivalent": "\N{EN DASH}", "better": "yes"}
+    for name in ("switches", "effects", "recipes"):
+        own, committed = (pd.read_csv(folder / f"reports/answers/tables/{name}.csv") for folder in (tmp_path, ROOT))
+        pd.testing.assert_frame_equal(own, committed)
 
 
 def test_the_demo_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,8 @@ CELLS = (
     ("sbu-more", "sbu-paper-", "20-frames dropout-last heldout bfloat16 batch-8 double-phases", "sbu recipe sbu sbu-few"),
     ("sbu-rest", "sbu-paper-", "p-lstm deep-lstm", "sbu paper sbu sbu-three"),
     ("sbu-rest", "sbu-tuned-", "p-lstm deep-lstm", "sbu tuned sbu sbu-three"),
+    ("sbu-fresh", "sbu-paper-", " ".join(f"{method}-fresh" for method in FULL.split()), "sbu paper sbu sbu-fresh"),
+    ("sbu-fresh", "sbu-tuned-", " ".join(f"{method}-fresh" for method in FULL.split()), "sbu tuned sbu sbu-fresh"),
     ("sbu-earlier", "sbu-paper-", f"{YUN} hbrnn co-occurrence-rnn", "sbu paper sbu sbu-three"),
     ("sbu-earlier", "sbu-tuned-", "hbrnn co-occurrence-rnn", "sbu tuned sbu sbu-three"),
     ("ntu", "ntu-cs-tuned-", FULL, "ntu-cs tuned ntu ntu"),
@@ -159,7 +161,16 @@ CELLS = (
     ("florence3d", "florence3d-paper-", FULL, "florence3d paper florence3d five"),
     ("florence3d", "florence3d-tuned-", FULL, "florence3d tuned florence3d five"),
 )
-COUNTS = {"demo": 8, "demo-tuned": 4, "sbu": 12, "sbu-switches": 7, "sbu-more": 23, "sbu-rest": 4, "sbu-earlier": 6}
+COUNTS = {
+    "demo": 8,
+    "demo-tuned": 4,
+    "sbu": 12,
+    "sbu-switches": 7,
+    "sbu-more": 23,
+    "sbu-rest": 4,
+    "sbu-fresh": 8,
+    "sbu-earlier": 6,
+}
 COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "florence3d": 8}
 
 
@@ -168,16 +179,17 @@ def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
     for group, begin, ends, words in CELLS:
         protocol, recipe, store, seeds = words.split()
         for end in ends.split():
-            switch = end not in methods
+            fresh = end.removesuffix("-fresh")
+            switch = fresh not in methods
             found[f"{begin}{end}"] = {
                 "group": group,
                 "dataset": protocol.partition("-")[0],
                 "store": f"sbu-{end}" if store == "store" else store,
                 "protocol": protocol,
-                "method": "sta-lstm" if switch else end,
+                "method": "sta-lstm" if switch else fresh,
                 "recipe": f"paper-{end}" if recipe == "recipe" else recipe,
                 "seeds": seeds,
-                "switch_of": "sbu-paper-sta-lstm" if switch else "",
+                "switch_of": "sbu-paper-sta-lstm" if switch else f"{begin}{fresh}" if fresh != end else "",
             }
     return found
 
@@ -187,7 +199,7 @@ def test_grid_has_these_cells_and_no_others(document: dict[str, Any]) -> None:
     assert list(found) == list(expected_cells(set(document["methods"])))  # their order is that of tables and of what runs first
     assert found == expected_cells(set(document["methods"]))
     assert {group: sum(cell["group"] == group for cell in found.values()) for group in document["grid"]} == COUNTS
-    assert len(found) == 98
+    assert len(found) == 106
     switch = {"group": "sbu-switches", "dataset": "sbu", "protocol": "sbu", "method": "sta-lstm", "seeds": "sbu-few"}
     switch |= {"switch_of": "sbu-paper-sta-lstm"}
     assert found["sbu-paper-file-order"] == {**switch, "store": "sbu-file-order", "recipe": "paper"}
@@ -598,7 +610,7 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
     for name, cell in every.items():
         recipe = "" if cell.group == "demo" else f"{cell.recipe}-"
         variant = "".join(f"-{part}" for part in cell.store.split("-")[1:])
-        switch = f"{cell.protocol}-{cell.recipe}{variant}"
+        switch = f"{cell.switch_of}-fresh" if cell.group.endswith("-fresh") else f"{cell.protocol}-{cell.recipe}{variant}"
         assert name == (switch if cell.switch_of else f"{cell.protocol}-{recipe}{cell.method}")
     of_sbu = [cell.method for cell in every.values() if cell.group.startswith("sbu")]
     assert set(of_sbu) == set(document["methods"])

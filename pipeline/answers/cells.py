@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.answers.predictions import Study
+from pipeline.answers.predictions import Study, is_fresh
 from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
 from pipeline.report import text
@@ -68,7 +68,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
         found = {
             name: (cell.switch_of, compare(own, study.cells[cell.switch_of][1], config.params.report))
             for name, (cell, own) in study.cells.items()
-            if cell.switch_of in study.cells
+            if cell.switch_of in study.cells and not is_fresh(config, name)
         }
         fields = _adjusted({name: difference for name, (_, difference) in found.items()})
         for name, (reference, difference) in found.items():

@@ -30,6 +30,7 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("What each design can show", (designs(found, rule),)),
         Section("Effects over the recipes", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
+        Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Every method", (cells.accuracies(studies, rule), cells.earlier(config, studies))),
         Section("Switches", (cells.switches(config, studies),)),
@@ -151,6 +152,37 @@ def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
         Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True),
     )
     return Table(key, title, columns, rows, strong=frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL))
+
+
+def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
+    """Each effect over the recipes beside the same with seeds that were named before they were run."""
+    rule, rows = config.params.report, []
+    for study in studies:
+        again = list(study.fresh(config).values())
+        for name in EFFECTS:
+            old, new = effect(name, list(study.recipes.values()), rule), effect(name, again, rule)
+            if old and new:
+                numbers = {f"fresh_{key}": getattr(new, key) for key in FIELDS}
+                rows.append(_row(study.protocol, MEAN, name, old) | numbers | {"repeats": _repeats(old, new)})
+    if not rows:
+        yield "Seeds named beforehand (params.yaml, groups of the grid that end in -fresh) have not been run yet."
+        return
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("effect", "Effect"),
+        Column("First seeds", _points, numeric=True),
+        Column("Fresh seeds", lambda row: _points({key: row[f"fresh_{key}"] for key in FIELDS}), numeric=True),
+        field("repeats", "Repeats", whole=True),
+    )
+    note = "Fresh seeds guard against luck in training. The test sequences are the same, so they do not confirm an effect."
+    yield Table("fresh", "The same effects with seeds that were named before they were run", columns, rows, note)
+
+
+def _repeats(old: Difference, new: Difference) -> str:
+    """Whether an effect that is better or worse comes again; nothing to repeat otherwise."""
+    if old.verdict not in ("better", "worse"):
+        return text.MISSING
+    return "yes" if new.verdict == old.verdict else "no"
 
 
 def _points(row: Row) -> str:

@@ -15,6 +15,7 @@ from pipeline.config.sections import GridCell
 from pipeline.core.errors import ResultsMissing
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report.analysis import role
+from pipeline.report.switches import changes
 from pipeline.results.statistics import Outcomes, Unit, outcomes
 
 FOLDER = Path("reports/baseline")
@@ -33,10 +34,25 @@ class Study:
     cells: dict[str, tuple[GridCell, Outcomes]]
     recipes: dict[str, dict[str, Outcomes]]
 
+    def fresh(self, config: Config) -> dict[str, dict[str, Outcomes]]:
+        """As `recipes`, of cells that differ from another one in their seeds alone."""
+        found: dict[str, dict[str, Outcomes]] = {}
+        for name, (cell, outcome) in self.cells.items():
+            known = role(config.params.methods[cell.method])
+            if known is not None and is_fresh(config, name):
+                found.setdefault(cell.recipe, {})[known] = outcome
+        return found
+
     @property
     def complete(self) -> list[dict[str, Outcomes]]:
         """The recipes that have all four methods of the 2 x 2 design."""
         return [group for group in self.recipes.values() if {"lstm", "sa", "ta", "sta"} <= set(group)]
+
+
+def is_fresh(config: Config, name: str) -> bool:
+    """Whether a cell is another one with other seeds, to see whether its effect comes again."""
+    cell = config.every[name]
+    return cell.switch_of in config.every and not changes(config, name, cell.switch_of)
 
 
 def studies(config: Config) -> list[Study]:

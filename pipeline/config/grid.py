@@ -46,7 +46,7 @@ def _cells_of(params: Params, group: str, line: Line, key: str) -> Iterator[tupl
                     method=method,
                     recipe=recipe,
                     seeds=line.seeds,
-                    switch_of=line.switch_of,
+                    switch_of=line.switch_of.format(**names),
                 ),
             )
 

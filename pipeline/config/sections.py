@@ -16,6 +16,8 @@ from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
 from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.section import Count, Positive, Section, Share, Weight
 
+NAMED = r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$"  # a cell's name made of what it is
+
 
 @dataclass(frozen=True)
 class Neutral:
@@ -266,8 +268,8 @@ class Line(Section):
     methods: Annotated[list[str], Field(min_length=1)]
     seeds: str
     stores: list[str] = Field(default_factory=list)
-    switch_of: str = ""
-    names: Annotated[str, Field(pattern=r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$")] = ""
+    switch_of: Annotated[str, Field(pattern=NAMED)] = ""
+    names: Annotated[str, Field(pattern=NAMED)] = ""
 
 
 class GridCell(Section):

@@ -50,7 +50,7 @@ class Switch:
     def what(self, code: str = "") -> str:
         """What was switched, in words; `code` stands around the names of parameters."""
         parts = [f"{code}{key}{code}: {as_yaml(old)} {ARROW} {as_yaml(new)}" for key, (old, new) in self.changes.items()]
-        return "; ".join(parts or ["nothing"]) + (f" ({BY_TEST})" if self.by_test else "")
+        return "; ".join(parts or ["nothing but the seeds"]) + (f" ({BY_TEST})" if self.by_test else "")
 
 
 def settings(config: Config, name: str) -> dict[str, Any]:
