@@ -281,6 +281,16 @@ def check(datasets: tuple[str, ...], accept: bool) -> None:
 
 
 @main.command()
+@click.argument("dataset")
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="The zip to write [default: <dataset>-results.zip].")
+def pack(dataset: str, to: Path | None) -> None:
+    """Pack what a reader needs to check the results of a data set: predictions, report, parameters, versions; no recordings."""
+    from pipeline.commands import pack as work  # noqa: PLC0415
+
+    click.echo(work.main(dataset, to or Path(f"{dataset}-results.zip")))
+
+
+@main.command()
 def mend() -> None:
     """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
     from pipeline.commands import mend as work  # noqa: PLC0415
