@@ -291,6 +291,16 @@ def pack(dataset: str, to: Path | None) -> None:
 
 
 @main.command()
+@click.argument("cells", nargs=-1)
+def knockout(cells: tuple[str, ...]) -> None:
+    """Replace the attention of trained networks when they predict, and report what that does (default: cells in use)."""
+    from pipeline.commands import knockout as work  # noqa: PLC0415
+
+    _up_to_date()
+    work.main(cells)
+
+
+@main.command()
 def mend() -> None:
     """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
     from pipeline.commands import mend as work  # noqa: PLC0415

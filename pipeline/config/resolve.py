@@ -18,6 +18,8 @@ from pipeline.config.sections import GridCell, Method, Params
 from pipeline.core import settings as core
 
 Document = dict[str, Any]
+COMMANDS = ("search", "check", "answer", "knockout")
+"""Sections that no stage reads."""
 
 
 def documents(config: Config) -> dict[str, Document]:
@@ -114,7 +116,7 @@ def of_report(config: Config, dataset: str) -> Document:
         if "source" in section:
             section["source"] = ""
     document["normalize"]["variants"] = {k: v for k, v in document["normalize"]["variants"].items() if k == dataset}
-    document = {name: section for name, section in document.items() if name not in ("search", "check", "answer")}
+    document = {name: section for name, section in document.items() if name not in COMMANDS}
     return {"params": document, "provenance": [list(row) for row in provenance(used, dataset, formats)]}
 
 
@@ -140,6 +142,6 @@ def provenance(cells: list[GridCell], dataset: str, formats: set[str]) -> Iterat
         elif section == "recipes":
             concerns = owner in {cell.recipe for cell in cells}
         else:
-            concerns = section not in ("grid", "protocols", "use", "check", "search", "seeds")
+            concerns = section not in ("grid", "protocols", "use", "seeds", *COMMANDS)
         if concerns:
             yield row

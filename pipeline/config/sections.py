@@ -239,6 +239,12 @@ class Check(Section):
     seed: Count
 
 
+class Knockout(Section):
+    """Command `knockout`: `seed` chooses the other clips whose attention is lent."""
+
+    seed: Count
+
+
 class Method(Section):
     """What a method of the grid switches on; `network` is another paper's in place of the main LSTM.
 
@@ -319,3 +325,4 @@ class Params(Section):
     search: Search | None = None
     check: Check | None = None
     answer: Answer | None = None
+    knockout: Knockout | None = None
