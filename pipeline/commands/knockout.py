@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -24,13 +23,10 @@ from pipeline.datasets.shared import registry
 from pipeline.knockout import measures, page
 from pipeline.running import runs
 
-if TYPE_CHECKING:
-    from pipeline.knockout.predictions import Answers
-
 
 @dataclass(frozen=True)
 class Task:
-    """A run: its job as `evaluate` has it, its job as it was trained (it says what it learned from), and the seed of donors."""
+    """A run: its job as `evaluate` has it, its job as it was trained (it says what it learned from), and the seed of lenders."""
 
     evaluate: Job
     finetune: Job
@@ -110,19 +106,11 @@ def tasks(name: str, chance: int) -> list[Task]:
 
 
 def work(task: Task) -> pd.DataFrame:
-    """Answer the test clips of a run with its attention and without; a row a knock-out and clip, with `fold` and `seed`."""
-    from pipeline.core.training.files import clips_of  # noqa: PLC0415 (torch)
-    from pipeline.knockout import predictions  # noqa: PLC0415
+    """Answer the test clips of a run with its attention and without; a row a knock-out and clip, with `fold` and `seed`.
 
-    test = clips_of(task.evaluate, "test")
-    names = test.store.index["name"].to_numpy()[test.rows]
-    table = predictions.table(answers(task), list(names), test.labels)
-    return table.assign(fold=task.fold, seed=task.seed)
-
-
-def answers(task: Task) -> Answers:
-    """What a run answers; the same donors whenever the run, its clips and the seed are the same."""
-    import numpy as np  # noqa: PLC0415 (with torch, below)
+    The lenders are the same whenever the run, its test clips and `chance` are.
+    """
+    import numpy as np  # noqa: PLC0415 (with torch)
 
     from pipeline.core.training.augment import views  # noqa: PLC0415 (torch)
     from pipeline.core.training.files import clips_of  # noqa: PLC0415
@@ -131,11 +119,12 @@ def answers(task: Task) -> Answers:
     from pipeline.knockout import predictions  # noqa: PLC0415
 
     test, settings = clips_of(task.evaluate, "test"), task.evaluate.params
-    donors = predictions.donors(len(test), np.random.default_rng([task.chance, task.fold, task.seed]))
+    lenders = predictions.lenders(test.labels, np.random.default_rng([task.chance, task.fold, task.seed]))
     seen, bins = views(test.store.meta, settings.evaluate.views), settings.evaluate.time_bins
-    asked = predictions.Question(test, clips_of(task.finetune, "train"), seen, donors, bins)
+    asked = predictions.Question(test, clips_of(task.finetune, "train"), seen, lenders, bins)
     device = device_of(settings.training)
-    return predictions.answer(restore(task.evaluate, test.store).to(device), asked, device)
+    answers = predictions.answer(restore(task.evaluate, test.store).to(device), asked, device)
+    return predictions.table(answers, asked).assign(fold=task.fold, seed=task.seed)
 
 
 def warn(cell: Cell, table: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from pipeline.section import Positive, Section, Weight
+from pipeline.section import Count, Positive, Section, Weight
 
 Plain = bool | int | float | str
 
@@ -60,9 +60,21 @@ class WindowSvm(Section):
     cost: Annotated[float, Field(gt=0)]
 
 
+class StaticAttention(Section):
+    """The main LSTM with learned weights, the same for every clip: of the `joints`, of `bins` parts of the clip (0: none).
+
+    `lambda1` is the weight of the penalty on the joints' weights, as in `objective`.
+    """
+
+    kind: Literal["static-attention"]
+    joints: bool
+    bins: Count
+    lambda1: Weight
+
+
 def _kind(network: Any) -> str:
     kind = network.get("kind") if isinstance(network, dict) else getattr(network, "kind", None)
-    return str(kind) if kind in ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "window-svm") else "other"
+    return str(kind) if kind in ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "static-attention", "window-svm") else "other"
 
 
 Known = (
@@ -70,6 +82,7 @@ Known = (
     | Annotated[Hbrnn, Tag("hbrnn")]
     | Annotated[CoOccurrence, Tag("co-occurrence")]
     | Annotated[PLstm, Tag("p-lstm")]
+    | Annotated[StaticAttention, Tag("static-attention")]
     | Annotated[WindowSvm, Tag("window-svm")]
     | Annotated[Network, Tag("other")]
 )

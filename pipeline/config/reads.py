@@ -28,6 +28,7 @@ OWN = {
     "hbrnn": (),
     "co-occurrence": ("dropout",),
     "p-lstm": ("dropout", "dropout_per"),
+    "static-attention": MAIN,
     "window-svm": (),
 }
 STARTS = ("init", "beta_bias", "beta_share")

@@ -240,7 +240,7 @@ class Check(Section):
 
 
 class Knockout(Section):
-    """Command `knockout`: `seed` chooses the other clips whose attention is lent."""
+    """Command `knockout`: `seed` chooses the clips that lend their attention."""
 
     seed: Count
 

@@ -1,11 +1,13 @@
 """The knock-outs: which attention is replaced, and by what. No torch.
 
-| replaced by    | alpha                                                | beta                                            |
-|----------------|------------------------------------------------------|-------------------------------------------------|
-| `mean`         | its mean by joint over the run's training frames     | its mean over them, one number                  |
-| `mean by time` |                                                      | its mean course over the time of training clips |
-| `other clip`   | that of another test clip, at the same relative time | the same                                        |
-| `uniform`      | the same for all joints of the bodies that are there | the same for all frames                         |
+| replaced by             | alpha                                                | beta                                 |
+|-------------------------|------------------------------------------------------|--------------------------------------|
+| `mean`                  | its mean by joint over the run's training frames     | its mean over them, one number       |
+| `mean by time`          |                                                      | its mean course over a training clip |
+| `other clip`            | that of another test clip, at the same relative time | the same                             |
+| `clip of its class`     | that of another test clip with the same label        | the same                             |
+| `clip of another class` | that of a test clip with another label               | the same                             |
+| `uniform`               | the same for all joints of the bodies that are there | the same for all frames              |
 
 Each keeps a total, so that it moves weight and does not change how much there is: alpha in every frame its sum over the bodies
 that are there, beta in every clip its sum over the frames. Only `mean` of beta gives that up, for the level of training clips.
@@ -15,12 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MEAN, BY_TIME, OTHER, UNIFORM = "mean", "mean by time", "other clip", "uniform"
+MEAN, BY_TIME, UNIFORM = "mean", "mean by time", "uniform"
+OTHER, SAME, DIFFERENT = LENT = ("other clip", "clip of its class", "clip of another class")
+"""What another clip lends: of any class, of the same, of another."""
 
 
 @dataclass(frozen=True)
 class Knockout:
-    """`part` is `spatial`, `temporal` or `both`; `by` one of the four words of the module's table."""
+    """`part` is `spatial`, `temporal` or `both`; `by` as in the module's table."""
 
     part: str
     by: str
@@ -37,9 +41,9 @@ class Knockout:
 
 
 ALL = (
-    *(Knockout("spatial", by) for by in (MEAN, OTHER, UNIFORM)),
-    *(Knockout("temporal", by) for by in (MEAN, BY_TIME, OTHER, UNIFORM)),
-    *(Knockout("both", by) for by in (MEAN, OTHER, UNIFORM)),
+    *(Knockout("spatial", by) for by in (MEAN, *LENT, UNIFORM)),
+    *(Knockout("temporal", by) for by in (MEAN, BY_TIME, *LENT, UNIFORM)),
+    *(Knockout("both", by) for by in (MEAN, *LENT, UNIFORM)),
 )
 
 

@@ -10,9 +10,11 @@
 | `difference`, `low`, `high`            | after minus before, points, and its interval                       |
 | `flipped`                              | predictions that change, of all, per cent                          |
 | `right_to_wrong`, `wrong_to_right`     | parts of it; the rest go from one wrong class to another           |
+| `to_lender`                            | part of it: to the class of the clip that lends its attention      |
 | `loss_before`, `loss_after`            | cross-entropy, nats                                                |
 
-All are means over the folds of means over the fold's sequences and seeds. `moved` is empty where both attentions are replaced.
+All are means over the folds of means over the fold's sequences and seeds. `moved` is empty where both attentions are replaced,
+`to_lender` where none lends.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from pipeline.knockout import kinds
 TABLES = Path("reports/knockout")
 HEAD = ["cell", "protocol", "recipe", "method", "part", "replaced_by", "folds", "seeds", "sequences"]
 NUMBERS = ["moved", "accuracy_before", "accuracy_after", "difference", "low", "high"]
-NUMBERS += ["flipped", "right_to_wrong", "wrong_to_right", "loss_before", "loss_after"]
+NUMBERS += ["flipped", "right_to_wrong", "wrong_to_right", "to_lender", "loss_before", "loss_after"]
 COLUMNS = [*HEAD, *NUMBERS]
 Floats = npt.NDArray[np.float64]
 
@@ -49,14 +51,16 @@ def rows(cell: Mapping[str, str], table: pd.DataFrame, confidence: float) -> pd.
 def numbers(answers: pd.DataFrame, confidence: float) -> dict[str, float]:
     """The numbers of one knock-out."""
     before, after = (answers[name] == answers["label"] for name in ("before", "after"))
+    flipped = answers["before"] != answers["after"]
     shares = pd.DataFrame(
         {
             "moved": answers["moved"],
             "accuracy_before": before,
             "accuracy_after": after,
-            "flipped": answers["before"] != answers["after"],
+            "flipped": flipped,
             "right_to_wrong": before & ~after,
             "wrong_to_right": ~before & after,
+            "to_lender": (flipped & (answers["after"] == answers["lender"])).where(answers["lender"] >= 0),
         }
     ).astype(float)
     losses = answers[["loss_before", "loss_after"]]

@@ -21,6 +21,8 @@ Attention of trained networks is replaced when they predict the test sequences; 
 | mean | its mean by joint over the run's training frames | its mean over them: one number for all frames of all clips |
 | mean by time | | its mean course over the relative time of the training clips |
 | other clip | alpha of another test clip, of any class, at the same relative time | the same |
+| clip of its class | alpha of another test clip with the same label | the same |
+| clip of another class | alpha of a test clip with another label | the same |
 | uniform | the same weight for all joints of the bodies that are there | the same weight for all frames |
 
 A replacement moves weight and does not change how much there is: alpha keeps in every frame its sum over the bodies that are
@@ -34,6 +36,10 @@ How to read it
   it is replaced by, and little can happen.
 - *Flipped*: predictions that change, of all; right to wrong and wrong to right are parts of it. Accuracy can stand still while
   predictions change.
+- *To lender's class*: predictions that change to the class of the clip whose attention was lent (the lender is chosen by its
+  label, for this table alone). Changes that fell evenly on all wrong classes would give *flipped* divided by their number. Where
+  a clip of another class brings many more, and a clip of the own class changes little, the main network takes the class from
+  the attention itself: the weights say which action it is, and not only where to look.
 - **Unchanged accuracy does not show that attention is not used**, least of all near 100 %, where the main network is sure of its
   answers and has room to spare. The loss shows earlier than accuracy that something is missing.
 - **A drop does not show a benefit.** The main network has learned with this attention and meets inputs without it for the first
@@ -64,6 +70,7 @@ COLUMNS = (
     tables.field("flipped", "flipped, %", 2),
     tables.field("right_to_wrong", "right to wrong, %", 2),
     tables.field("wrong_to_right", "wrong to right, %", 2),
+    tables.field("to_lender", "to lender's class, %", 2),
     tables.Column("loss, nats", lambda row: pair(row, "loss", 3), numeric=True),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ from pipeline.knockout.replacements import Alphas, Betas
 
 SIZE = 256  # clips at once, as `evaluate`
 Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Lenders = Mapping[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,15 @@ class View:
     change: Change | None
     own: Prediction
     means: Means
-    donors: Rows
+    lenders: Lenders
 
-    def weights(self, places: Rows, mask: Tensor) -> tuple[Alphas | None, Betas | None]:
-        """Own and other weights of the clips at these places, as a batch."""
-        lengths = mask.sum(0).tolist()
+    def weights(self, by: str, places: Rows, mask: Tensor) -> tuple[Alphas | None, Betas | None]:
+        """Own weights and those to replace them, of the clips at these places, as a batch."""
+        lengths, lenders = mask.sum(0).tolist(), self.lenders[by][places] if by in self.lenders else places
 
         def batch(found: list[Floats]) -> tuple[Tensor, Tensor]:
-            other = [resample(found[self.donors[i]], n) for i, n in zip(places, lengths, strict=True)]
-            return padded([found[i] for i in places], len(mask)), padded(other, len(mask))
+            lent = [resample(found[lender], n) for lender, n in zip(lenders, lengths, strict=True)]
+            return padded([found[i] for i in places], len(mask)), padded(lent, len(mask))
 
         alphas = Alphas(*batch(self.own.alpha)) if self.own.alpha else None
         course = padded([resample(self.means.by_time, n) for n in lengths], len(mask))
@@ -93,7 +95,7 @@ class Replaced(NamedTuple):
 
 def replaced(view: View, knockout: Knockout, places: Rows, batch: Batch, c: Config) -> Replaced:
     """The attention of the clips at these places, a batch, with a knock-out."""
-    alphas, betas = view.weights(places, batch.mask)
+    alphas, betas = view.weights(knockout.by, places, batch.mask)
     alpha, beta = alphas.own if alphas else None, betas.own if betas else None
     shares = torch.full((len(places),), torch.nan)
     if knockout.spatial and alphas:
@@ -125,11 +127,18 @@ def knocked_out(model: STALSTM, view: View, knockout: Knockout, device: torch.de
     return logits, shares
 
 
-def donors(count: int, rng: np.random.Generator) -> Rows:
-    """For each of so many clips another one, every clip once: the next one of a random circle; a single clip has itself."""
-    circle = rng.permutation(count)
-    found = np.empty(count, np.intp)
-    found[circle] = np.roll(circle, -1)
+def lenders(labels: Labels, rng: np.random.Generator) -> Lenders:
+    """For each clip another one that lends it its attention, by knock-out: drawn from all others, from those of its class, and
+    from those of other classes; a clip without such another has itself.
+    """
+    count = len(labels)
+    found = {by: np.arange(count) for by in kinds.LENT}
+    for i, label in enumerate(labels):
+        others = np.arange(count) != i
+        choices = {kinds.OTHER: others, kinds.SAME: others & (labels == label), kinds.DIFFERENT: labels != label}
+        for by, chosen in choices.items():
+            if chosen.any():
+                found[by][i] = rng.choice(np.flatnonzero(chosen))
     return found
 
 
@@ -143,26 +152,26 @@ class Answers:
 
 @dataclass(frozen=True)
 class Question:
-    """What a run is asked: its `test` and `train` clips, the views that it averages, a donor for each test clip, bins of time."""
+    """What a run is asked: its `test` and `train` clips, the views that it averages, the lenders, bins of time."""
 
     test: Clips
     train: Clips
     views: Sequence[Change | None]
-    donors: Rows
+    lenders: Lenders
     bins: int
 
 
 def answer(model: STALSTM, asked: Question, device: torch.device) -> Answers:
     """Answer the test clips; in each view attention is replaced by what the network has in that same view.
 
-    So a mirrored view gets the mean over mirrored training clips and the donor's alpha on its mirror image. Shares are those of
+    So a mirrored view gets the mean over mirrored training clips and the lender's alpha on its mirror image. Shares are those of
     the first view.
     """
     seen = []
     for change in asked.views:
         own = predict(model, asked.test, SIZE, device, change)
         means = training_means(model, asked.train, device, change, asked.bins)
-        seen.append(View(asked.test, change, own, means, asked.donors))
+        seen.append(View(asked.test, change, own, means, asked.lenders))
     after: dict[Knockout, tuple[Floats, Floats]] = {}
     for knockout in kinds.of(model.config.spatial, model.config.temporal):
         each = [knocked_out(model, view, knockout, device) for view in seen]
@@ -175,22 +184,23 @@ def mean_of(logits: Sequence[Floats]) -> Floats:
     return np.asarray(np.stack(logits).mean(axis=0), np.float32)
 
 
-def table(answers: Answers, names: Sequence[str], labels: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """A row a knock-out and clip: `name, label, part, by, before, after, loss_before, loss_after, moved`.
+def table(answers: Answers, asked: Question) -> pd.DataFrame:
+    """A row a knock-out and test clip: `name, label, part, by, before, after, loss_before, loss_after, moved, lender`.
 
-    `before` and `after` are predicted classes; a loss is the cross-entropy in nats, without label smoothing.
+    `before` and `after` are predicted classes, `lender` the class of the clip that lends its attention (-1 where none does); a
+    loss is the cross-entropy in nats, without label smoothing.
     """
+    labels, names = asked.test.labels, asked.test.store.index["name"].to_numpy()[asked.test.rows]
     own = {"name": names, "label": labels, "before": answers.before.argmax(1), "loss_before": losses(answers.before, labels)}
-    parts = [
-        pd.DataFrame(own).assign(
-            part=k.part, by=k.by, after=logits.argmax(1), loss_after=losses(logits, labels), moved=moved.astype(np.float64)
-        )
-        for k, (logits, moved) in answers.after.items()
-    ]
+    parts = []
+    for k, (logits, moved) in answers.after.items():
+        lender = labels[asked.lenders[k.by]] if k.by in asked.lenders else -1
+        new = {"part": k.part, "by": k.by, "after": logits.argmax(1), "loss_after": losses(logits, labels), "lender": lender}
+        parts.append(pd.DataFrame(own).assign(**new, moved=moved.astype(np.float64)))
     return pd.concat(parts, ignore_index=True)
 
 
-def losses(logits: Floats, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def losses(logits: Floats, labels: Labels) -> npt.NDArray[np.float64]:
     """Cross-entropy of each clip, float64 `[N]`."""
     logs = log_softmax(logits.astype(np.float64), axis=1)
     return np.asarray(-logs[np.arange(len(labels)), labels])

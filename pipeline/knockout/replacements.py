@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.model import STALSTM, Config
-from pipeline.knockout.kinds import BY_TIME, MEAN, OTHER, UNIFORM
+from pipeline.knockout.kinds import BY_TIME, LENT, MEAN, UNIFORM
 
 
 class Given(nn.Module):
@@ -67,25 +67,25 @@ def moved(new: Tensor, own: Tensor, where: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Alphas:
-    """Alpha of a batch, `[T, B, K]`: `own`, and that of each clip's donor."""
+    """Alpha of a batch, `[T, B, K]`: `own`, and what another clip lends to each (the own one where none does)."""
 
     own: Tensor
-    other: Tensor
+    lent: Tensor
 
 
 @dataclass(frozen=True)
 class Betas:
-    """Beta of a batch, `[T, B]`: `own`, that of each clip's donor, and the mean course."""
+    """Beta of a batch, `[T, B]`: `own`, what another clip lends to each, and the mean course."""
 
     own: Tensor
-    other: Tensor
+    lent: Tensor
     course: Tensor
 
 
 def alpha_of(by: str, alphas: Alphas, mean: Tensor, where: Tensor) -> Tensor:
     """Alpha `[T, B, K]` in place of the own one: `mean` is `[K]`, `where` from `there`."""
     own = alphas.own
-    new = {MEAN: mean.expand_as(own), OTHER: alphas.other, UNIFORM: torch.ones_like(own)}[by]
+    new = {MEAN: mean.expand_as(own), UNIFORM: torch.ones_like(own), **dict.fromkeys(LENT, alphas.lent)}[by]
     return spread_as(new, own, where)
 
 
@@ -94,5 +94,5 @@ def beta_of(by: str, betas: Betas, mean: float, mask: Tensor) -> Tensor:
     own = betas.own
     if by == MEAN:
         return mean * mask.to(own.dtype)
-    new = {BY_TIME: betas.course, OTHER: betas.other, UNIFORM: torch.ones_like(own)}[by]
+    new = {BY_TIME: betas.course, UNIFORM: torch.ones_like(own), **dict.fromkeys(LENT, betas.lent)}[by]
     return spread_as(new.T, own.T, mask.T).T
