@@ -132,7 +132,7 @@ def test_every_section_of_the_parameters_is_some_stages_or_a_commands_own() -> N
     whole = set(parameters.read(ROOT / "params.yaml"))
     settings = {"protocols", "grid", "use", "seeds", "recipes", "methods", "model", "objective", "training", "augment"}
     stages = {*OF_DATASETS, *OF_CELLS}
-    assert whole - settings - stages == {"answer", "check", "search"} <= cli.main.commands.keys()
+    assert whole - settings - stages == {"answer", "check", "search", "knockout"} <= cli.main.commands.keys()
     assert stages <= whole & cli.main.commands.keys()
 
 

@@ -63,13 +63,13 @@ class WindowSvm(Section):
 class StaticAttention(Section):
     """The main LSTM with learned weights, the same for every clip: of the `joints`, of `bins` parts of the clip (0: none).
 
-    `lambda1` is the weight of the penalty on the joints' weights, as in `objective`.
+    `spatial_penalty` is the weight of the penalty on the weights of joints, as `objective.lambda1`.
     """
 
     kind: Literal["static-attention"]
     joints: bool
     bins: Count
-    lambda1: Weight
+    spatial_penalty: Weight
 
 
 def _kind(network: Any) -> str:

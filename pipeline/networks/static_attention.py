@@ -16,12 +16,12 @@ class StaticAttention(MainLSTM):
     """A main network for `STALSTM`: K joint weights (with `joints`), `bins` weights over the relative time of a clip (0: none).
 
     Both are softmax times their number, so they average 1, and all are 1 before training: the network then equals `MainLSTM`.
-    `lambda1` weighs the penalty that STA-LSTM has on its alpha.
+    `spatial_penalty` is the weight of the term that STA-LSTM has on its alpha, lambda1.
     """
 
-    def __init__(self, inputs: int, c: Config, joints: bool, bins: int, lambda1: float):
+    def __init__(self, inputs: int, c: Config, joints: bool, bins: int, spatial_penalty: float):
         super().__init__(inputs, c)
-        self.c, self.lambda1 = c, lambda1
+        self.c, self.spatial_penalty = c, spatial_penalty
         self.joints = nn.Parameter(torch.zeros(c.bodies * c.joints)) if joints else None
         self.bins = nn.Parameter(torch.zeros(bins)) if bins else None
 
@@ -48,8 +48,8 @@ class StaticAttention(MainLSTM):
         return super().forward(x * gates, mask) * self.beta(mask).unsqueeze(-1)
 
     def penalty(self) -> Tensor:
-        """lambda1 sum_k (1 - alpha_k)^2, as the objective has it for an alpha that is the same in all frames."""
-        return self.lambda1 * ((1 - self.alpha()) ** 2).sum()
+        """spatial_penalty sum_k (1 - alpha_k)^2, as the objective has it for an alpha that is the same in all frames."""
+        return self.spatial_penalty * ((1 - self.alpha()) ** 2).sum()
 
 
 NETWORK = StaticAttention
