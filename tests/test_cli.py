@@ -62,7 +62,7 @@ def test_help_names_every_command(project: Path) -> None:
 @pytest.mark.parametrize("stage", ["download", "normalize", "split"])
 def test_unknown_data_set(project: Path, stage: str) -> None:
     message = refused(pipeline(project, stage, "kinetics"))
-    assert "unknown data set 'kinetics'; there are demo, florence3d, ntu, ntu120, sbu" in message
+    assert "unknown data set 'kinetics'; there are demo, florence3d, ntu, ntu120, nw_ucla, sbu, utkinect" in message
     assert made(project) == set()
 
 

@@ -269,7 +269,7 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(project: Path, tmp_path:
         path.touch()
 
     monkeypatch.setenv("SBU_SOURCE", str(zips(tmp_path / "a")))
-    monkeypatch.setattr(sbu_archives, "write_set", write)
+    monkeypatch.setattr(sbu_archives, "write_zip", write)
     with pytest.raises(OSError, match="disk full"):
         download.main("sbu")
     assert list((project / "data/raw").iterdir()) == []
@@ -277,7 +277,10 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(project: Path, tmp_path:
 
 @pytest.mark.parametrize("name", ["kinetics", "shared", "remote", "settings", "sbu.archives", "ntu.format", ""])
 def test_unknown_data_sets_are_an_error_of_the_parameters(project: Path, name: str) -> None:
-    with pytest.raises(ParamsError, match=f"unknown data set '{re.escape(name)}'; there are demo, florence3d, ntu, ntu120, sbu$"):
+    with pytest.raises(
+        ParamsError,
+        match=f"unknown data set '{re.escape(name)}'; there are demo, florence3d, ntu, ntu120, nw_ucla, sbu, utkinect$",
+    ):
         download.main(name)
     assert [path.name for path in (project / "data").iterdir()] == ["params"]
 

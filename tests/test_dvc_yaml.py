@@ -66,9 +66,10 @@ def test_dependencies_are_what_a_stage_of_data_sets_imports(stage: str) -> None:
     assert compared(wanted, found) == EQUAL
 
 
-@pytest.mark.parametrize(
-    ("dataset", "code"), [("sbu", "sbu"), ("ntu", "ntu"), ("florence3d", "florence3d"), ("ntu120", ""), ("demo", "")]
-)
+OWN = ("sbu", "ntu", "florence3d", "utkinect", "nw_ucla")
+
+
+@pytest.mark.parametrize(("dataset", "code"), [*((name, name) for name in OWN), ("ntu120", ""), ("demo", "")])
 def test_code_of_a_data_set(dataset: str, code: str) -> None:
     """Its own folder, unless it reads the formats of others; what it reads is then inside of what it names."""
     place = pipelines.code_of_dataset(dataset)

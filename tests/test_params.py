@@ -163,6 +163,11 @@ CELLS = (
     ("ntu120", "ntu120-cset-tuned-", "lstm sta-lstm", "ntu120-cset tuned ntu ntu"),
     ("florence3d", "florence3d-paper-", FULL, "florence3d paper florence3d five"),
     ("florence3d", "florence3d-tuned-", FULL, "florence3d tuned florence3d five"),
+    ("utkinect", "utkinect-paper-", FULL, "utkinect paper utkinect five"),
+    ("utkinect", "utkinect-tuned-", FULL, "utkinect tuned utkinect five"),
+    ("nw-ucla", "nw-ucla-xview-paper-", FULL, "nw-ucla-xview paper nw_ucla five"),
+    ("nw-ucla", "nw-ucla-xview-tuned-", FULL, "nw-ucla-xview tuned nw_ucla five"),
+    ("nw-ucla-xsub", "nw-ucla-xsub-tuned-", "lstm sta-lstm", "nw-ucla-xsub tuned nw_ucla five"),
 )
 COUNTS = {
     "demo": 8,
@@ -174,7 +179,8 @@ COUNTS = {
     "sbu-fresh": 8,
     "sbu-earlier": 6,
 }
-COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "florence3d": 8, "sbu-static": 6}
+COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "sbu-static": 6}
+COUNTS |= {"florence3d": 8, "utkinect": 8, "nw-ucla": 8, "nw-ucla-xsub": 2}
 
 
 def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
@@ -186,7 +192,7 @@ def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
             switch = fresh not in methods
             found[f"{begin}{end}"] = {
                 "group": group,
-                "dataset": protocol.partition("-")[0],
+                "dataset": "nw_ucla" if protocol.startswith("nw-ucla-") else protocol.partition("-")[0],
                 "store": f"sbu-{end}" if store == "store" else store,
                 "protocol": protocol,
                 "method": "sta-lstm" if switch else fresh,
@@ -341,23 +347,24 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_environment_says_where_raw_files_are(tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SBU_SOURCE", "NTU_SOURCE", "NTU120_SOURCE", "FLORENCE3D_SOURCE"):
+    names = ("sbu", "ntu", "ntu120", "florence3d", "utkinect", "nw_ucla")
+    for name in (f"{dataset.upper()}_SOURCE" for dataset in names):
         monkeypatch.delenv(name, raising=False)
     in_a_project(tmp_path, monkeypatch)
     before = {path: path.read_bytes() for path in Path("data/params").glob("*/download.json")}
-    assert len(before) == 5
+    assert len(before) == 7
 
     def source(dataset: str) -> str:
         return str(registry.download_section(dataset).source)
 
-    written = {name: document["download"][name]["source"] for name in ("sbu", "ntu", "ntu120", "florence3d")}
+    written = {name: document["download"][name]["source"] for name in names}
     assert {name: source(name) for name in written} == written
     monkeypatch.setenv("SBU_SOURCE", "/data/sbu")
     assert (source("sbu"), source("ntu")) == ("/data/sbu", written["ntu"])
     monkeypatch.setenv("NTU120_SOURCE", "/data/ntu120")
     assert source("ntu120") == "/data/ntu120"
-    monkeypatch.setenv("FLORENCE3D_SOURCE", "/data/florence3d.zip")
-    assert source("florence3d") == "/data/florence3d.zip"
+    monkeypatch.setenv("NW_UCLA_SOURCE", "/data/all_sqe.zip")
+    assert source("nw_ucla") == "/data/all_sqe.zip"
     monkeypatch.setenv("SBU_SOURCE", "")
     monkeypatch.setenv("NTU_SOURCE", "/data/ntu.zip")
     assert (source("sbu"), source("ntu")) == (written["sbu"], "/data/ntu.zip")
@@ -620,7 +627,7 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
 
 def test_every_group_can_be_used(copy: Path, document: dict[str, Any]) -> None:
     use.switch(list(document["grid"]), copy)
-    assert list(params.load(copy).params.use.datasets) == ["demo", "sbu", "ntu", "ntu120", "florence3d"]
+    assert list(params.load(copy).params.use.datasets) == ["demo", "sbu", "ntu", "ntu120", "florence3d", "utkinect", "nw_ucla"]
 
 
 def test_report_reads_its_own_cells_and_no_others(copy: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

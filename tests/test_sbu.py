@@ -98,11 +98,11 @@ MALFORMED = {
     "trailing comma": (",".join(["56", *FIELDS[1:], ""]), "found 92"),
     "cut": ("56,0.5,0.", "found 3"),
     "blank": ("", "found 1"),
-    "word": (with_field(5, "abc"), "expected a finite coordinate in field 5, found 'abc'"),
-    "empty": (with_field(91, ""), "expected a finite coordinate in field 91, found ''"),
-    "NaN": (with_field(2, "NaN"), "expected a finite coordinate in field 2, found 'NaN'"),
-    "infinity": (with_field(3, "-inf"), "expected a finite coordinate in field 3, found '-inf'"),
-    "beyond float32": (with_field(4, "1e300"), "expected a finite coordinate in field 4, found '1e300'"),
+    "word": (with_field(5, "abc"), "expected a finite number in field 5, found 'abc'"),
+    "empty": (with_field(91, ""), "expected a finite number in field 91, found ''"),
+    "NaN": (with_field(2, "NaN"), "expected a finite number in field 2, found 'NaN'"),
+    "infinity": (with_field(3, "-inf"), "expected a finite number in field 3, found '-inf'"),
+    "beyond float32": (with_field(4, "1e300"), "expected a finite number in field 4, found '1e300'"),
     "underscore": (with_field(4, "0.2_1"), "field 4, found '0.2_1'"),
     "lost line": (text(still(), first=57)[:-1], "expected frame 56, found 57"),
     "repeated line": (text(still(), first=55)[:-1], "expected frame 56, found 55"),
@@ -122,7 +122,7 @@ def test_malformed_lines_are_named(kind: str, tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_are_malformed() -> None:
-    with pytest.raises(MalformedSkeleton, match=r"f, line 1: expected a finite coordinate in field 1, found '\\xff\\xfe55'"):
+    with pytest.raises(MalformedSkeleton, match=r"f, line 1: expected a finite number in field 1, found '\\xff\\xfe55'"):
         sbu.parse(b"\xff\xfe" + text(still()).encode(), "f")
     for empty in (b"", b"\r\n\n"):
         with pytest.raises(MalformedSkeleton, match="f, line 1: expected frames, found an empty file"):

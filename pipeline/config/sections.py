@@ -12,8 +12,10 @@ from pipeline.config.networks import OneOf, Plain
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
 from pipeline.datasets.ntu.settings import NtuNormalize
+from pipeline.datasets.nw_ucla.settings import NwUclaNormalize
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
 from pipeline.datasets.shared.settings import SourceDownload
+from pipeline.datasets.utkinect.settings import UtkinectNormalize
 from pipeline.section import Count, Positive, Section, Share, Weight
 
 NAMED = r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$"  # a cell's name made of what it is
@@ -77,6 +79,8 @@ class Normalize(Section):
     sbu: SbuNormalize | None = None
     ntu: NtuNormalize | None = None
     florence3d: Florence3dNormalize | None = None
+    utkinect: UtkinectNormalize | None = None
+    nw_ucla: NwUclaNormalize | None = None
     variants: dict[str, dict[str, dict[str, Any]]]
 
     def format(self, name: str) -> dict[str, Any] | None:

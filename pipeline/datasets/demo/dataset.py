@@ -26,8 +26,8 @@ from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.ntu.format import RECORD
 from pipeline.datasets.sbu import dataset as sbu
-from pipeline.datasets.sbu.archives import write_set
 from pipeline.datasets.shared.registry import Format
+from pipeline.datasets.shared.sources import write_zip
 
 __all__ = ["EVIDENCE", "FORMATS", "LICENCE", "NOTES", "PROTOCOLS", "SYNTHETIC", "Evidence", "fetch", "ntu_quirks"]
 
@@ -67,9 +67,9 @@ QUIRK_SHARE = 1 / 50  # of the files, for each quirk
 def fetch(target: Path, section: DemoDownload) -> None:
     """Write the synthetic raw files: for one `section` the same bytes on every machine."""
     for name in sbu.SETS:
-        write_set(target / "sbu" / f"{name}.zip", dict(_sbu_members(name, section)))
+        write_zip(target / "sbu" / f"{name}.zip", dict(_sbu_members(name, section)))
     archive = target / "ntu" / NTU_ARCHIVE
-    write_set(archive, dict(_ntu_members(section)))
+    write_zip(archive, dict(_ntu_members(section)))
     ntu_archive.write_record(archive.with_name(RECORD), ntu_archive.open_source(archive).members())
 
 

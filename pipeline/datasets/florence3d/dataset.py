@@ -26,6 +26,7 @@ from pipeline.datasets.shared import sources, stores
 from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import leave_one_out
+from pipeline.datasets.shared.lines import numbers
 from pipeline.datasets.shared.registry import Format
 from pipeline.datasets.shared.settings import SourceDownload
 
@@ -79,7 +80,6 @@ META = Meta(
 RAW_UNIT = "values as in the file"
 Line = tuple[int, list[bytes]]  # its number, from 1, and its fields
 _NUMBERS = 3 + len(JOINTS) * 3
-_LIMIT = 1e6  # far beyond any coordinate; also turns away NaN and infinity
 
 
 class Video(NamedTuple):
@@ -125,7 +125,7 @@ def normalize(raw: Path, target: Path, section: Florence3dNormalize, allow_malfo
         raise ArchiveMismatch(f"{FILE}: {axes}; set normalize.florence3d.axes to `file` to take the numbers as they are")
     rules = [("axes", f"upright: {axes}" if axes else "file"), ("centre", section.centre)]
     clips = [(sample, *repair(video.frames, section, axes)) for sample, video in zip(_samples(videos), videos, strict=True)]
-    stores.write(target, META if axes else replace(META, unit=RAW_UNIT), rules, clips, failures)
+    stores.write(target, stores.Content(META if axes else replace(META, unit=RAW_UNIT), rules, clips, failures))
 
 
 def _samples(videos: Iterable[Video]) -> Iterator[Sample]:
@@ -160,7 +160,7 @@ def parse(text: bytes, where: str) -> Iterator[Video | MalformedSkeleton]:
 
 
 def _video(lines: list[Line], where: str, back: int | None) -> Video:
-    rows = np.array([_numbers(fields, where, number) for number, fields in lines])
+    rows = np.array([numbers(fields, _NUMBERS, where, number, "blanks") for number, fields in lines])
     number, actor, category = rows[0, :3]
     if back is not None:
         raise MalformedSkeleton(where, back, f"expected all lines of video {number:g} together, found others between them")
@@ -174,22 +174,6 @@ def _video(lines: list[Line], where: str, back: int | None) -> Video:
         if not row[3:].any():
             raise MalformedSkeleton(where, line[0], "expected a skeleton, found zeros alone")
     return Video(int(number), int(actor), int(category), rows[:, 3:].reshape(-1, len(JOINTS), 3))
-
-
-def _numbers(fields: list[bytes], where: str, number: int) -> list[float]:
-    if len(fields) != _NUMBERS:
-        raise MalformedSkeleton(where, number, f"expected {_NUMBERS} numbers separated by blanks, found {len(fields)}")
-    row = []
-    for place, field in enumerate(fields, start=1):
-        try:
-            value = float(field)
-        except ValueError:
-            value = float("nan")
-        if not abs(value) < _LIMIT or b"_" in field:
-            found = repr(field[:40])[1:]  # without the b of bytes
-            raise MalformedSkeleton(where, number, f"expected a finite number in field {place}, found {found}")
-        row.append(value)
-    return row
 
 
 def repair(raw: Coordinates, section: Florence3dNormalize, axes: Axes | None) -> tuple[Frames, list[int]]:

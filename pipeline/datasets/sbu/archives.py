@@ -15,11 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from pipeline.core.files import whole
 from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
-from pipeline.datasets.shared.sources import DAMAGED, open_zip
+from pipeline.datasets.shared.sources import DAMAGED, open_zip, write_zip
 
 OFFICIAL = "http://vision.cs.stonybrook.edu/~kiwon/Datasets/SBU_Kinect_Interactions"
 LICENCE = (
@@ -62,17 +61,8 @@ def fetch(target: Path, section: SbuDownload) -> None:
                 sets[name] = read(name)
     _check_complete(sets, source)
     for name, members in sets.items():
-        write_set(target / "sbu" / f"{name}.zip", members)
+        write_zip(target / "sbu" / f"{name}.zip", members)
     tqdm.write(f"sbu: {TOTAL} sequences in {len(sets)} archives", file=sys.stderr)
-
-
-def write_set(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write an archive whose bytes depend on nothing but names and contents of its members: sorted, stored, dated 1980."""
-    with whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(members):
-            info = zipfile.ZipInfo(name)
-            info.create_system, info.external_attr = 3, 0o644 << 16
-            archive.writestr(info, members[name])
 
 
 def _reader(source: str, section: SbuDownload, stack: contextlib.ExitStack) -> Callable[[str], Members]:
@@ -172,7 +162,7 @@ def _from_url(base: str, section: SbuDownload, name: str) -> Members:
         ) from error
     members = {canonical: found[member] for canonical, member in _canonical(found, name, url).items()}
     if len(members) == SEQUENCES[name]:
-        write_set(kept, members)
+        write_zip(kept, members)
     return members
 
 

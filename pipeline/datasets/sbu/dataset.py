@@ -22,6 +22,7 @@ from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
 from pipeline.datasets.shared import stores
 from pipeline.datasets.shared.clips import WINDOW, Coordinates, centre, smooth
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, SplitMismatch
+from pipeline.datasets.shared.lines import numbers
 from pipeline.datasets.shared.registry import Format
 
 __all__ = [
@@ -95,7 +96,6 @@ META = Meta(
 )
 RAW_UNIT = "values as in the files (x and y as shares of the image, z scaled)"
 _NUMBERS = 1 + META.bodies * len(JOINTS) * 3
-_LIMIT = 1e6  # far beyond any coordinate; also turns away NaN and infinity
 
 
 def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: int) -> None:
@@ -115,7 +115,7 @@ def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: i
     unit = META.unit if section.denormalize else RAW_UNIT
     meta = replace(META, unit=unit, left_first=section.order == "left_first")
     repaired = [(sample, *repair(coordinates, section)) for sample, coordinates in clips]
-    stores.write(target, meta, rules(section), repaired, failures)
+    stores.write(target, stores.Content(meta, rules(section), repaired, failures))
 
 
 def _sequences(raw: Path) -> Iterator[tuple[str, Sample, bytes]]:
@@ -142,28 +142,11 @@ def parse(text: bytes, where: str) -> Coordinates:
         raise MalformedSkeleton(where, 1, "expected frames, found an empty file")
     rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):
-        row = _numbers(line, where, number)
+        row = numbers(line.split(b","), _NUMBERS, where, number, "commas")
         if rows and row[0] != rows[-1][0] + 1:
             raise MalformedSkeleton(where, number, f"expected frame {rows[-1][0] + 1:.0f}, found {row[0]:g}")
         rows.append(row)
     return np.array(rows)[:, 1:].reshape(len(rows), META.bodies, len(JOINTS), 3)
-
-
-def _numbers(line: bytes, where: str, number: int) -> list[float]:
-    fields = line.split(b",")
-    if len(fields) != _NUMBERS:
-        raise MalformedSkeleton(where, number, f"expected {_NUMBERS} numbers separated by commas, found {len(fields)}")
-    row = []
-    for place, field in enumerate(fields, start=1):
-        try:
-            value = float(field)
-        except ValueError:
-            value = float("nan")
-        if not abs(value) < _LIMIT or b"_" in field:
-            found = repr(field[:40])[1:]  # without the b of bytes
-            raise MalformedSkeleton(where, number, f"expected a finite coordinate in field {place}, found {found}")
-        row.append(value)
-    return row
 
 
 def rules(section: SbuNormalize) -> list[tuple[str, str]]:

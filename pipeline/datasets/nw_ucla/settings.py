@@ -1,0 +1,14 @@
+"""NW-UCLA's section of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.section import Section
+
+
+class NwUclaNormalize(Section):
+    """From the sensor's skeletons to clips; each step can be switched off."""
+
+    zero_joints: Literal["interpolate", "keep"]
+    centre: Literal["hip_first_frame", "hip_per_frame", "none"]

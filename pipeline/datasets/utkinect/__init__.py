@@ -1,0 +1,1 @@
+"""UTKinect-Action3D."""

@@ -1,0 +1,17 @@
+"""UTKinect's section of `params.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.section import Section
+
+
+class UtkinectNormalize(Section):
+    """From takes and intervals to clips; each repair can be switched off."""
+
+    corrections: bool
+    no_interval: Literal["drop", "reject"]
+    overlaps: Literal["cut", "keep"]
+    repeated_frames: Literal["first", "keep"]
+    centre: Literal["hip_first_frame", "hip_per_frame", "none"]
