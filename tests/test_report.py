@@ -469,3 +469,34 @@ def test_runs_of_another_split_are_refused(project: Project) -> None:
     rows.to_csv(project.split, index=False)
     with pytest.raises(ResultsMissing, match=r"made with another .*toy-sbu\.csv"):
         report.main("toy")
+
+
+def test_a_part_of_a_data_set_is_called_so_everywhere_and_compared_with_nothing(
+    real: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.datasets.shared.registry.complete", lambda _dataset, _protocol: 282)
+    real.cell("hbrnn", lstm_is_right)
+    report.main("toy")
+    size = real.tests * real.folds
+    said = f"A PART OF THE DATA: sbu {size} of 282 samples"
+    page, markdown = (REPORT / "report.html").read_text(), (REPORT / "report.md").read_text()
+    assert said in markdown[:200] and said in page[: page.index("<nav")]
+    tables = sorted((REPORT / "tables").glob("*.csv"))
+    for path in tables:
+        rows = pd.read_csv(path, keep_default_na=False)
+        assert rows.empty or set(rows["part"]) == {f"sbu {size} of 282 samples"}, path
+        assert said in path.with_suffix(".tex").read_text(), path
+    assert page.count("(A PART OF THE DATA") == len(tables)
+    assert table("headline")["gap"].tolist() == [""] * len(table("headline"))
+    assert "below it" not in markdown and "Not run on" not in markdown and set(table("comparison-sbu")["reported"]) == {""}
+    assert verdicts("RQ4").tolist() == ["not from a part of the data"] and "the paper says" not in paragraph("RQ1").lower()
+    found = json.loads((REPORT / "metrics.json").read_text())["sbu"]["paper"]["sta-lstm"]
+    assert (found["part"], found["reported"]) == (f"{size} of 282 samples", None)
+
+
+def test_a_complete_data_set_is_no_part(real: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = real.tests * real.folds
+    monkeypatch.setattr("pipeline.datasets.shared.registry.complete", lambda _dataset, _protocol: size)
+    report.main("toy")
+    assert "A PART" not in (REPORT / "report.md").read_text() and "part" not in table("headline")
+    assert "part" not in json.loads((REPORT / "metrics.json").read_text())["sbu"]["paper"]["sta-lstm"]

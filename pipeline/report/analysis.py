@@ -47,8 +47,8 @@ class ProtocolAnalysis:
     `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe, and for
     every method against its twins; `effects`: recipe -> planned effect, and under `ALL` their means where there are several
     recipes; `shown`: the cell of the pictures.
-    `counterpart` names the protocol of the paper's table, `reported` its numbers by method: None where ours are not comparable
-    with them (synthetic data).
+    `counterpart` names the protocol of the paper's table, empty for a part of a data set; `reported` has its numbers by method,
+    None where ours are not comparable with them (synthetic data, a part of a data set).
     """
 
     result: ProtocolResult
@@ -135,7 +135,7 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
     rule, cells = results.params.report, protocol.cells
     groups = _groups(protocol)
     real = protocol.name.removeprefix(f"{results.dataset}-")  # of the demo's protocols
-    counterpart = real if real in set(results.paper["protocol"]) else protocol.name
+    counterpart = "" if protocol.part else real if real in set(results.paper["protocol"]) else protocol.name
     rows = results.paper_of(counterpart)
     return ProtocolAnalysis(
         protocol,
@@ -147,7 +147,7 @@ def _protocol(results: Results, protocol: ProtocolResult) -> ProtocolAnalysis:
         _effects(protocol, groups, rule),
         _shown(protocol.plain, groups),
         counterpart,
-        None if results.synthetic else dict(zip(rows["method"], rows["reported"].astype(float), strict=True)),
+        None if results.synthetic or protocol.part else dict(zip(rows["method"], rows["reported"].astype(float), strict=True)),
     )
 
 
@@ -195,12 +195,21 @@ def metrics(results: Results, analyses: list[ProtocolAnalysis]) -> dict[str, Any
             recipes.setdefault(cell.recipe, {})[cell.method] = {
                 "accuracy": _metric(results, analysis, name),
                 "reported": reported,
+                **_part(analysis),
             }
         for name, cell in analysis.result.switches.items():
             fair = not chosen_by_test(results.params, cell.recipe)
-            recipes.setdefault("switches", {})[name] = {"accuracy": _metric(results, analysis, name), "comparable": fair}
+            recipes.setdefault("switches", {})[name] = {
+                "accuracy": _metric(results, analysis, name),
+                "comparable": fair,
+                **_part(analysis),
+            }
         found[analysis.name] = recipes
     return found
+
+
+def _part(analysis: ProtocolAnalysis) -> dict[str, str]:
+    return {"part": analysis.result.part} if analysis.result.part else {}
 
 
 def _metric(results: Results, analysis: ProtocolAnalysis, name: str) -> dict[str, Any]:

@@ -167,8 +167,8 @@ def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
     rows, sentences = [], []
     for analysis, recipe in [(a, name) for a in analyses for name in a.groups]:
         cell, place = analysis.groups[recipe].get("sta"), analysis.place(recipe)
-        pairs = {} if results.synthetic else earlier.adjusted(analysis, recipe)
-        verdict = "not from synthetic data" if results.synthetic else _beside_prior(analysis, cell, pairs)
+        pairs = {} if results.synthetic or analysis.result.part else earlier.adjusted(analysis, recipe)
+        verdict = _prior(results, analysis, cell, pairs)
         rows.append(_blank("RQ4", "STA-LSTM and the methods before it", place, verdict))
         sentences.append(f"{verdict[0].upper()}{verdict[1:]} ({place}).")
         if pairs:
@@ -179,7 +179,11 @@ def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
     return Answer("RQ4", rows, " ".join([*sentences, *missing]))
 
 
-def _beside_prior(analysis: ProtocolAnalysis, cell: str | None, pairs: dict[str, Difference | None]) -> str:
+def _prior(results: Results, analysis: ProtocolAnalysis, cell: str | None, pairs: dict[str, Difference | None]) -> str:
+    if results.synthetic:
+        return "not from synthetic data"
+    if analysis.result.part:
+        return "not from a part of the data"
     if pairs:
         return earlier.verdict(list(pairs.values()))
     if not analysis.reported:

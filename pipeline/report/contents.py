@@ -19,6 +19,7 @@ GRADES = {
     "memory": "quoted from memory, not confirmed",
 }
 
+PART = "Numbers over a part of a data set stand beside none of the paper's."
 MARKS = "*\N{DAGGER}\N{DOUBLE DAGGER}\N{SECTION SIGN}"  # of notes to rows, in order; then twice
 SWITCHES = ("spatial", "temporal", "staged", "regularised")
 
@@ -79,6 +80,8 @@ def _headline_note(results: Results, analyses: list[ProtocolAnalysis]) -> str:
         return (
             "The paper has no number for synthetic data; these runs show that the pipeline works, not how well the method does."
         )
+    if any(analysis.result.part for analysis in analyses):
+        return f"{PART} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
     known = any(analysis.reported for analysis in analyses)
     dash = "Dash: the paper's number is not known." if known else "The paper has no numbers for this data set."
     return f"{dash} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
@@ -119,7 +122,7 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = f"{analysis.name}: methods of the paper's table"
-    return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, paper), strong)
+    return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, analysis, paper), strong)
 
 
 def reported_title(results: Results, analysis: ProtocolAnalysis) -> str:
@@ -145,11 +148,13 @@ def _source(row: Row) -> str:
     return f"{row['source']} [{row['grade']}]" if row["source"] else text.MISSING
 
 
-def _comparison_note(results: Results, paper: pd.DataFrame) -> str:
+def _comparison_note(results: Results, analysis: ProtocolAnalysis, paper: pd.DataFrame) -> str:
     notes = [f"{mark} {note}." for note, mark in _marks(paper).items()]
     grades = "; ".join(f"[{grade}] {GRADES[grade]}" for grade in GRADES if grade in set(paper["grade"]))
     if results.synthetic:
         notes.append("Reported numbers are for real recordings and cannot be compared with ours on synthetic data.")
+    elif analysis.result.part:
+        notes.append(PART)
     elif paper.empty:
         notes.append("The paper has no table for this protocol.")
     return " ".join([*notes, f"{grades}." if grades else ""]).strip()

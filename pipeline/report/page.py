@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -61,10 +61,30 @@ BANNER = (
 )
 
 
+PARTIAL = (
+    "A PART OF THE DATA: {parts}. These are not the protocol's numbers: they cannot be compared with published ones, and say"
+    " nothing of how the method does beside others."
+)
+
+
 def build(results: Results, analyses: list[ProtocolAnalysis]) -> Page:
     """The page of a data set."""
     title = f"STA-LSTM on {results.dataset}" + (" (synthetic data)" if results.synthetic else "")
-    return Page(title, BANNER if results.synthetic else "", tuple(_sections(results, analyses)))
+    parts = "; ".join(f"{a.name} {a.result.part}" for a in analyses if a.result.part)
+    banner = " ".join([BANNER] * results.synthetic + [PARTIAL.format(parts=parts)] * bool(parts))
+    sections = tuple(_sections(results, analyses))
+    return Page(title, banner, tuple(_marked(section, parts) for section in sections) if parts else sections)
+
+
+def _marked(section: Section, parts: str) -> Section:
+    """Every table says that it is over a part of the data, in its caption and in a column of the CSV."""
+    blocks = tuple(_of_part(block, parts) if isinstance(block, Table) else block for block in section.blocks)
+    return replace(section, blocks=blocks)
+
+
+def _of_part(table: Table, parts: str) -> Table:
+    rows, warning = [{**row, "part": parts} for row in table.rows], f"A PART OF THE DATA: {parts}"
+    return replace(table, caption=f"{table.caption} ({warning})", rows=rows, warning=warning)
 
 
 def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Section]:

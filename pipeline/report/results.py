@@ -74,12 +74,22 @@ class StoreResult:
 
 @dataclass(frozen=True)
 class ProtocolResult:
-    """A protocol: its split, its plain store, and all its cells by name, recipes and methods in the order of `params.yaml`."""
+    """A protocol: its split, its plain store, and all its cells by name, recipes and methods in the order of `params.yaml`.
+
+    `complete`: samples of the complete data set, where that is known.
+    """
 
     name: str
     store: StoreResult
     split: pd.DataFrame
     cells: dict[str, CellResult]
+    complete: int | None = None
+
+    @property
+    def part(self) -> str:
+        """`1,484 of 56,578 samples` where the store has fewer than the complete data set; else empty."""
+        samples = self.split["name"].nunique()
+        return f"{samples:,} of {self.complete:,} samples" if self.complete and samples < self.complete else ""
 
     @property
     def plain(self) -> dict[str, CellResult]:
@@ -132,7 +142,8 @@ def load(dataset: str, config: Config, provenance: list[tuple[str, str, str, str
     for name, cell in cells.items():
         if cell.protocol not in protocols:
             split = _table(DATA / "splits" / dataset / f"{cell.protocol}.csv", f"split@{dataset}")
-            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[formats[name]], split, {})
+            complete = datasets.complete(dataset, cell.protocol)
+            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[formats[name]], split, {}, complete)
         protocol = protocols[cell.protocol]
         protocol.cells[name] = _cell(name, config, protocol)
     notes = tuple(getattr(module, "NOTES", ()))

@@ -36,6 +36,7 @@ class Table:
 
     `key` is the file name without ending; every row has the same keys, which are the columns of the CSV (`fields` where there
     are no rows); `columns` are what people see; `strong` are the places of the rows in bold; `note` stands below.
+    `warning` is what LaTeX, which has the caption elsewhere, says as the last row.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Table:
     note: str = ""
     strong: frozenset[int] = frozenset()
     fields: tuple[str, ...] = ()
+    warning: str = ""
 
     def texts(self) -> list[list[str]]:
         """The cells as text, row by row."""
@@ -134,6 +136,8 @@ def to_latex(table: Table) -> str:
         for place, cells in enumerate(table.texts())
     ]
     lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", _latex_row(head), r"\midrule", *map(_latex_row, body)]
+    if table.warning:
+        lines.append(rf"\multicolumn{{{len(table.columns)}}}{{l}}{{\textbf{{{latex(table.warning)}}}}} \\")
     return "\n".join([f"% {table.key}: needs \\usepackage{{booktabs}}", *lines, r"\bottomrule", r"\end{tabular}", ""])
 
 

@@ -53,6 +53,7 @@ JOINTS = (
 )
 VIDEOS = {1: 29, 2: 18, 3: 21, 4: 19, 5: 20, 6: 22, 7: 19, 8: 24, 9: 20, 10: 23}  # actor -> videos, counted; 215 in all
 TOTAL = sum(VIDEOS.values())
+COMPLETE = {"florence3d": TOTAL}
 META = Meta(
     joints=JOINTS,
     bones=(

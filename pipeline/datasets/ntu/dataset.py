@@ -59,5 +59,6 @@ NTU = NtuFormat(
 )
 FORMATS: Mapping[str, Format] = {STORE: NTU}
 PROTOCOLS: Mapping[str, tuple[str, str]] = {"ntu-cs": (STORE, "cs"), "ntu-cv": (STORE, "cv")}
+COMPLETE = dict.fromkeys(PROTOCOLS, NTU.complete)
 fetch = NTU.fetch
 DOWNLOAD = SourceDownload

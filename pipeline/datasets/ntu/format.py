@@ -82,6 +82,11 @@ class NtuFormat:
         """Names of the samples that the authors ask to leave out: their skeletons are missing or incomplete."""
         return frozenset(Path(__file__).with_name(self.missing).read_text(encoding="ascii").split())
 
+    @property
+    def complete(self) -> int:
+        """Samples of the complete data set, without those that the authors ask to leave out."""
+        return self.facts.samples - len(self.listed_missing())
+
     # --- download -----------------------------------------------------------------------------------------------------------
 
     def fetch(self, target: Path, section: SourceDownload) -> None:

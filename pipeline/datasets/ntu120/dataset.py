@@ -71,5 +71,6 @@ NTU120 = NtuFormat(
 )
 FORMATS: Mapping[str, Format] = {STORE: NTU120}
 PROTOCOLS: Mapping[str, tuple[str, str]] = {"ntu120-csub": (STORE, "csub"), "ntu120-cset": (STORE, "cset")}
+COMPLETE = dict.fromkeys(PROTOCOLS, NTU120.complete)
 fetch = NTU120.fetch
 DOWNLOAD = SourceDownload

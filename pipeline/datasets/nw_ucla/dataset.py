@@ -61,6 +61,7 @@ NUMBERS = tuple(ACTIONS)
 SUBJECTS, VIEWS = 10, 3
 TOTAL = 1484
 TRAIN = {"xview": ("camera", (1, 2)), "xsub": ("subject", (1, 2, 4, 5, 8, 9))}  # column, and its values that train
+COMPLETE = dict.fromkeys(PROTOCOLS, TOTAL)
 COUNTS = {"xview": (1020, 464), "xsub": (892, 592)}  # train and test of the complete data set
 META = Meta(
     joints=kinect.JOINTS,

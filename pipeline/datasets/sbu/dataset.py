@@ -45,6 +45,7 @@ __all__ = [
 SYNTHETIC = False
 DOWNLOAD, SECTION = SbuDownload, SbuNormalize
 PROTOCOLS: Mapping[str, tuple[str, str]] = {"sbu": ("sbu", "sbu")}
+COMPLETE = dict.fromkeys(PROTOCOLS, TOTAL)
 NOTES = (
     "Before this pipeline existed, first trials on these data looked at test folds. They found that person A stands on the "
     "right in nine sets, that the gate needs K alpha, and that an L1 penalty of 0.0005 on the summed weights does not train. "

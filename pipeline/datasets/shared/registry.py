@@ -56,6 +56,7 @@ class Dataset(Protocol):
     """What a data set's module offers.
 
     `FORMATS`: store name -> `Format`. `PROTOCOLS`: protocol name as users know it -> (store name, the format's protocol).
+    `COMPLETE`, where it is known: protocol -> samples of the complete data set; a report of fewer says that it is of a part.
     `SYNTHETIC`: whether every number from this data set must be called synthetic. `LICENCE`: the terms, one sentence.
     `DOWNLOAD` makes its section of `params.download` from its values.
     """
@@ -85,6 +86,12 @@ def synthetic(name: str, skeletons: Path) -> bool:
     """
     stores = (json.loads(meta.read_text()) for meta in sorted(skeletons.glob("*/meta.json")))
     return load(name).SYNTHETIC or any(store.get("synthetic", False) for store in stores)
+
+
+def complete(name: str, protocol: str) -> int | None:
+    """How many samples the complete data set has under a protocol; None where that is not known."""
+    counts: Mapping[str, int] = getattr(load(name), "COMPLETE", {})
+    return counts.get(protocol)
 
 
 def names() -> list[str]:

@@ -44,6 +44,7 @@ ADVICE = (
 )
 TAKES = 20
 SAMPLES = {**dict.fromkeys(range(1, 10), 20), 10: 19}  # subject -> intervals with frames; 199, s10_e02 has no frames of carry
+COMPLETE = {"utkinect": sum(SAMPLES.values())}
 WANTED = re.compile(r"actionLabel\.txt|joints_s\d\d_e\d\d\.txt")
 META = Meta(
     joints=kinect.JOINTS,
