@@ -90,6 +90,6 @@ def of_cell(name: str, rows: pd.DataFrame, synthetic: bool) -> str:
     """The section of a cell."""
     first, said = rows.iloc[0], ", synthetic" if synthetic else ""
     made = f"{text.label(str(first['method']))}, protocol {first['protocol']}{said}, recipe {first['recipe']}"
-    counts = f"{first['sequences']} sequences, folds: {first['folds']}, seeds: {first['seeds']}"
+    counts = ", ".join(f"{first[name]} {name if first[name] > 1 else name[:-1]}" for name in ("sequences", "folds", "seeds"))
     records = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
     return f"## {name}\n\n{tables.to_markdown(tables.Table(name, f'{made}; {counts}', COLUMNS, records))}"
