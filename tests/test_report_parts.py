@@ -12,6 +12,8 @@ import pytest
 
 from pipeline.config import params as parameters
 from pipeline.config.sections import Method
+from pipeline.datasets.florence3d import dataset as florence3d
+from pipeline.datasets.shared import kinect
 from pipeline.report import attention, details, figures, results, tables, text
 from pipeline.report.analysis import ROLES, analyse, role
 from pipeline.report.tables import Column, Table, field
@@ -88,7 +90,10 @@ def paper() -> pd.DataFrame:
 
 def test_papers_numbers_have_sources_and_no_doubles(paper: pd.DataFrame) -> None:
     assert list(paper)[:7] == ["protocol", "method", "row", "year", "reported", "source", "grade"]
-    assert paper.groupby("protocol").size().to_dict() == {"ntu-cs": 8, "ntu-cv": 8, "sbu": 8}
+    assert paper.groupby("protocol").size().to_dict() == {
+        **{"ntu-cs": 8, "ntu-cv": 8, "sbu": 8},
+        **{"florence3d": 3, "utkinect": 2, "nw-ucla-xview": 6},
+    }
     assert not paper.duplicated(["protocol", "method"]).any() and (paper["source"] != "").all()
     ours = paper[paper["method"] == "sta-lstm"].set_index("protocol")["reported"].to_dict()
     assert ours == {"sbu": 91.51, "ntu-cs": 73.4, "ntu-cv": 81.2}
@@ -107,12 +112,13 @@ NTU = (
 )
 
 
-@pytest.mark.parametrize("joints", [SBU, NTU])
+@pytest.mark.parametrize("joints", [SBU, NTU, kinect.JOINTS, florence3d.JOINTS])
 def test_named_joints_stand_as_a_body_does(joints: tuple[str, ...]) -> None:
     points = attention.layout(replace(META, joints=joints, bones=()))
     at = dict(zip(joints, points, strict=True))
     assert len({tuple(p) for p in points}) == len(joints)
-    assert at["head"][1] > at["neck"][1] > at["left hip"][1] > at["left knee"][1] > at["left foot"][1]
+    neck, foot = ("neck" if "neck" in joints else "shoulder centre"), ("left foot" if "left foot" in joints else "left ankle")
+    assert at["head"][1] > at[neck][1] > at["left hip"][1] > at["left knee"][1] > at[foot][1]
     for name in joints:
         if "left" in name:
             x, y = at[name]

@@ -41,6 +41,8 @@ MIDDLE = (
     ("mid", (0.0, 1.12)),
     ("torso", (0.0, 1.08)),
     ("base", (0.0, 0.86)),
+    ("hip", (0.0, 0.86)),
+    ("spine", (0.0, 1.08)),
 )
 APART, UNIT = 0.72, 62.0  # half the distance of two people; pixels for 1 of the drawing
 PANEL = (200.0, 156.0)  # of a class, pixels

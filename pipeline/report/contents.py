@@ -82,7 +82,7 @@ def _headline_note(results: Results, analyses: list[ProtocolAnalysis]) -> str:
         )
     if any(analysis.result.part for analysis in analyses):
         return f"{PART} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
-    known = any(analysis.reported for analysis in analyses)
+    known = any("sta-lstm" in (analysis.reported or {}) for analysis in analyses)
     dash = "Dash: the paper's number is not known." if known else "The paper has no numbers for this data set."
     return f"{dash} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
 
@@ -121,8 +121,15 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
         Column("Source of the reported number", _source),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
-    title = f"{analysis.name}: methods of the paper's table"
+    title = (
+        f"{analysis.name}: methods of the paper's table" if in_paper(paper) else f"{analysis.name}: reported elsewhere, and ours"
+    )
     return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, analysis, paper), strong)
+
+
+def in_paper(paper: pd.DataFrame) -> bool:
+    """Whether reported numbers are those of the paper's table: then its own method is one of the rows."""
+    return "sta-lstm" in set(paper["method"])
 
 
 def reported_title(results: Results, analysis: ProtocolAnalysis) -> str:
@@ -155,8 +162,9 @@ def _comparison_note(results: Results, analysis: ProtocolAnalysis, paper: pd.Dat
         notes.append("Reported numbers are for real recordings and cannot be compared with ours on synthetic data.")
     elif analysis.result.part:
         notes.append(PART)
-    elif paper.empty:
-        notes.append("The paper has no table for this protocol.")
+    elif not in_paper(paper):
+        others = "" if paper.empty else " The reported numbers are those of other papers, and their protocols may be other ones."
+        notes.append(f"The paper has no table for this protocol.{others}")
     return " ".join([*notes, f"{grades}." if grades else ""]).strip()
 
 
