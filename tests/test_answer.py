@@ -74,16 +74,16 @@ def test_clusters_by_hand() -> None:
 def test_sequences_alone_change_nothing() -> None:
     rng = np.random.default_rng(2)
     one, other = made(rng.random((3, 40)) < 0.8), made(rng.random((3, 40)) < 0.7)
-    found = clustered([(1.0, one), (-1.0, other)], RULE, r"nobody(\d)")
-    by_set, plain = found["set", 40], compare(one, other, RULE)
-    assert by_set is not None
-    assert (by_set.p, by_set.degrees) == pytest.approx((plain.p, plain.degrees))
+    found = clustered([(1.0, one), (-1.0, other)], RULE, r"nobody(\d)(\d)")
+    alone, plain = found["person", 40], compare(one, other, RULE)
+    assert alone is not None and list(found) == [("sequence", 40), ("person", 40)]
+    assert (alone.p, alone.degrees) == pytest.approx((plain.p, plain.degrees))
 
 
 @pytest.mark.parametrize(("pattern", "message"), [("s(", "no regular expression"), ("s.*", "a group for each person")])
 def test_people_are_found_by_groups(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Answer(subjects=[], people={"sbu": pattern})
+        Answer(subjects=[], people={"sbu": pattern}, copies={})
 
 
 def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +95,22 @@ def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path
     files = sorted(path.relative_to(tmp_path) for path in (tmp_path / "reports/answers").rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(ROOT) for path in (ROOT / "reports/answers").rglob("*") if path.is_file())
     assert [path for path in files if path.read_bytes() != (ROOT / path).read_bytes()] == [], "run `python -m pipeline answer`"
+
+
+def test_copies_of_training_sequences_count_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong on the copies alone: 100 % without them."""
+    names = [f"a{a:02}_s{s:02}_e00_v03" for a in (1, 2, 3, 4) for s in (7, 10)]
+    wrong = {name for name in names if name[:3] in ("a02", "a03")}
+    rows = [(f"nw-ucla-xview-tuned-{m}", 1, 1, name, 1, int(name not in wrong)) for m in ("lstm", "sta-lstm") for name in names]
+    (tmp_path / "reports/baseline").mkdir(parents=True)
+    columns = ["cell", "fold", "seed", "name", "label", "predicted"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "reports/baseline/nw_ucla.csv.gz", index=False)
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    answer.main()
+    found = pd.read_csv("reports/answers/tables/accuracies.csv")
+    assert found[["mean", "samples"]].to_numpy().tolist() == [[100.0, 4]] * 2
+    assert "nw-ucla-xview (4 test sequences without copies of training sequences" in Path("reports/answers/report.md").read_text()
 
 
 def test_fresh_seeds_stand_beside_the_first_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,9 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Every method", (cells.accuracies(studies, rule), cells.earlier(config, studies))),
         Section("Switches", (cells.switches(config, studies),)),
-        Section("How these numbers were made", (*_method(studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))),
+        Section(
+            "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
+        ),
     )
     return Page("RQ1 to RQ3 over all data sets", "", sections)
 
@@ -220,14 +222,14 @@ def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference 
     return {"protocol": protocol, "effect": _title(name), "unit": unit, "units": float(count), **numbers}
 
 
-def _method(studies: Sequence[Study]) -> Iterator[str]:
+def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
     counts = []
     for study in studies:
         one = next(iter(next(iter(study.recipes.values())).values()))
         recipes = text.joined(list(study.recipes))
-        counts.append(
-            f"{study.protocol} ({len(one.names)} test sequences, {len(set(one.folds.tolist()))} folds, recipes {recipes})"
-        )
+        size = f"{len(one.names)} test sequences"
+        size += " without copies of training sequences" if study.protocol in config.answer.copies else ""
+        counts.append(f"{study.protocol} ({size}, folds: {len(set(one.folds.tolist()))}, recipes {recipes})")
     yield (
         f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."
         " Synthetic data, switches, and recipes that choose by test data are left out. An effect over several recipes is their"

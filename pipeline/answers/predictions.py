@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config.grid import chosen_by_test
@@ -16,7 +18,7 @@ from pipeline.core.errors import ResultsMissing
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report.analysis import role
 from pipeline.report.switches import changes
-from pipeline.results.statistics import Outcomes, Unit, outcomes
+from pipeline.results.statistics import Outcomes, Unit, outcomes, subset
 
 FOLDER = Path("reports/baseline")
 TYPES = {"cell": "str", "fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
@@ -78,9 +80,18 @@ def _of_dataset(config: Config, dataset: str, table: pd.DataFrame) -> Iterator[S
     for protocol in [name for name, of in config.params.protocols.items() if of.dataset == dataset]:
         unit: Unit = "subject" if protocol in config.answer.subjects else "sequence"
         own = {name: cell for name, cell in config.every.items() if name in cells and cell.protocol == protocol}
-        found = {name: (cell, outcomes(cells[name], unit)) for name, cell in own.items()}
+        found = {
+            name: (cell, _without(outcomes(cells[name], unit), config.answer.copies.get(protocol))) for name, cell in own.items()
+        }
         if found:
             yield Study(dataset, protocol, found, _recipes(config, found))
+
+
+def _without(found: Outcomes, copies: str | None) -> Outcomes:
+    """Without test sequences that are copies of training sequences."""
+    if copies is None:
+        return found
+    return subset(found, np.array([re.fullmatch(copies, name) is None for name in found.names]))
 
 
 def _recipes(config: Config, cells: dict[str, tuple[GridCell, Outcomes]]) -> dict[str, dict[str, Outcomes]]:

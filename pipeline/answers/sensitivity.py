@@ -25,6 +25,8 @@ Cells = Sequence[tuple[float, Outcomes]]
 def clustered(cells: Cells, rule: Rule, pattern: str) -> dict[tuple[str, int], Difference | None]:
     """A sum of accuracies judged by sequence, set, pair of people and person: (unit, how many) -> what it is then.
 
+    Sets and pairs only where a sequence shows several people.
+
     `pattern` finds the people in the name of a sequence, a group each; with the same people in the same order they
     are a set. None where the people are too few.
     """
@@ -32,7 +34,8 @@ def clustered(cells: Cells, rule: Rule, pattern: str) -> dict[tuple[str, int], D
     people = [_people(pattern, name) for name in first.names]
     pairs = [tuple(sorted(group)) for group in people]
     found: dict[tuple[str, int], Components | None] = {("sequence", len(people)): plain}
-    for unit, keys in (("set", people), ("pair of people", pairs)):
+    units = (("set", people), ("pair of people", pairs)) if len(people[0]) > 1 else ()
+    for unit, keys in units:
         sums = np.array([deviations[[key == one for key in keys]].sum() for one in sorted(set(keys))])
         found[unit, len(sums)] = _with(plain, float(sums @ sums), len(sums), first)
     everybody = {person for pair in pairs for person in pair}

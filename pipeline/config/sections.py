@@ -228,10 +228,11 @@ class Report(Section):
 
 
 class Answer(Section):
-    """Command `answer`: protocols whose folds leave one subject out, and how a sequence's name tells its people."""
+    """Command `answer`: protocols whose folds leave one subject out, how a name tells people, and names that are copies."""
 
     subjects: list[str]
     people: dict[str, Annotated[str, AfterValidator(_pattern)]]
+    copies: dict[str, str]
 
 
 class Check(Section):

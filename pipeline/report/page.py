@@ -14,7 +14,20 @@ from pathlib import Path
 
 from pipeline.config.grid import chosen_by_test
 from pipeline.report import answers as questions
-from pipeline.report import attention, contents, details, earlier, figures, ledger, phases, search, switches, tables, twins
+from pipeline.report import (
+    attention,
+    contents,
+    copies,
+    details,
+    earlier,
+    figures,
+    ledger,
+    phases,
+    search,
+    switches,
+    tables,
+    twins,
+)
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.figures import Figure
 from pipeline.report.results import Results
@@ -118,8 +131,9 @@ SWITCHES = (
 
 def _comparison(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:
     yield contents.comparison(results, analysis)
-    if table := earlier.table(results, analysis):
-        yield table
+    for table in (copies.table(results, analysis), earlier.table(results, analysis)):
+        if table:
+            yield table
 
 
 def _ablation(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:

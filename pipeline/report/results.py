@@ -76,7 +76,8 @@ class StoreResult:
 class ProtocolResult:
     """A protocol: its split, its plain store, and all its cells by name, recipes and methods in the order of `params.yaml`.
 
-    `complete`: samples of the complete data set, where that is known.
+    `complete`: samples of the complete data set, where that is known. `copies`: (fold, name) of test samples that equal one of
+    training or validation.
     """
 
     name: str
@@ -84,6 +85,7 @@ class ProtocolResult:
     split: pd.DataFrame
     cells: dict[str, CellResult]
     complete: int | None = None
+    copies: frozenset[tuple[int, str]] = frozenset()
 
     @property
     def part(self) -> str:
@@ -143,7 +145,8 @@ def load(dataset: str, config: Config, provenance: list[tuple[str, str, str, str
         if cell.protocol not in protocols:
             split = _table(DATA / "splits" / dataset / f"{cell.protocol}.csv", f"split@{dataset}")
             complete = datasets.complete(dataset, cell.protocol)
-            protocols[cell.protocol] = ProtocolResult(cell.protocol, stores[formats[name]], split, {}, complete)
+            store = stores[formats[name]]
+            protocols[cell.protocol] = ProtocolResult(cell.protocol, store, split, {}, complete, _copies(dataset, cell.protocol))
         protocol = protocols[cell.protocol]
         protocol.cells[name] = _cell(name, config, protocol)
     notes = tuple(getattr(module, "NOTES", ()))
@@ -190,6 +193,13 @@ def _cell(name: str, config: Config, protocol: ProtocolResult) -> CellResult:
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
     switches = params.methods[cell.method]
     return CellResult(name, cell.method, cell.recipe, switches, cell.switch_of, predictions, history, alpha, beta, run)
+
+
+def _copies(dataset: str, protocol: str) -> frozenset[tuple[int, str]]:
+    path = DATA / "splits" / dataset / protocol / "equal.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
+    found = [(int(row["fold"]), row["test"].split()) for row in table.to_dict("records") if row["train"] or row["validation"]]
+    return frozenset((fold, name) for fold, names in found for name in names)
 
 
 def _run(path: Path, target: str) -> dict[str, Any]:

@@ -172,6 +172,12 @@ def outcomes(predictions: pd.DataFrame, unit: Unit = "sequence") -> Outcomes:
     )
 
 
+def subset(result: Outcomes, kept: Bools) -> Outcomes:
+    """The outcomes of the sequences that `kept`, bool `[N]`, says; a fold without any is left out."""
+    names = tuple(name for name, keep in zip(result.names, kept.tolist(), strict=True) if keep)
+    return Outcomes(result.seeds, result.folds[kept], names, result.labels[kept], result.predicted[:, kept], result.unit)
+
+
 def run_accuracies(result: Outcomes) -> Floats:
     """Accuracy of each seed in per cent, mean of the folds' accuracies: float64 `[S]`."""
     return _fold_means(_points(result.correct), result.folds)
