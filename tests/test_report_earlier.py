@@ -233,6 +233,19 @@ def test_history_of_a_support_vector_machine_has_one_row(project: Project, alone
         assert not re.search(r"\bnan\b", path.read_text(), re.IGNORECASE), path
 
 
+def test_single_windows_stand_beside_their_vote(project: Project) -> None:
+    """All sequences right by two windows of five: 100 % of the votes, 40 % of the windows."""
+    project.cell(SVM, first(0), fitted=True)
+    path = next(Path("data/results/toy").glob(f"*{SVM}/evaluate/predictions.csv"))
+    rows = pd.read_csv(path)
+    for label in range(rows.filter(like="logit_").shape[1]):
+        rows[f"logit_{label}"] = np.where(rows["label"] == label, 0.4, 0.2)
+    rows.to_csv(path, index=False)
+    report.main("toy")
+    found = table("earlier-sbu").set_index("method")["windows"]
+    assert (float(found[SVM]), found["hbrnn"]) == (40.0, "") and "before they vote" in page()
+
+
 def test_stability_speaks_of_support_vector_machines_only_where_there_is_one(project: Project) -> None:
     report.main("toy")
     assert "support vector" not in page()
