@@ -301,6 +301,16 @@ def knockout(cells: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("cells", nargs=-1)
+def saliency(cells: tuple[str, ...]) -> None:
+    """Say how much of attention, and of integrated gradients, lies on planted evidence (the demo's cells in use)."""
+    from pipeline.commands import saliency as work  # noqa: PLC0415
+
+    _up_to_date()
+    work.main(cells)
+
+
+@main.command()
 def mend() -> None:
     """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
     from pipeline.commands import mend as work  # noqa: PLC0415

@@ -133,7 +133,8 @@ def test_every_section_of_the_parameters_is_some_stages_or_a_commands_own() -> N
     whole = set(parameters.read(ROOT / "params.yaml"))
     settings = {"protocols", "grid", "use", "seeds", "recipes", "methods", "model", "objective", "training", "augment"}
     stages = {*OF_DATASETS, *OF_CELLS}
-    assert whole - settings - stages == {"answer", "check", "search", "knockout"} <= cli.main.commands.keys()
+    commands = {"answer", "check", "search", "knockout", "saliency"}
+    assert whole - settings - stages == commands <= cli.main.commands.keys()
     assert stages <= whole & cli.main.commands.keys()
 
 

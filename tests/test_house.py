@@ -16,7 +16,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"stages", "knockout"},
+    {"stages", "knockout", "saliency"},
     {"answers"},
     {"report", "tracking"},
     {"networks"},
@@ -80,7 +80,7 @@ def test_what_trains_knows_nothing_of_parameters_files_and_tools(name: str) -> N
 
 def test_torch_is_for_models_and_training_alone() -> None:
     users = {room(name) for name, module in GRAPH.items() if "torch" in module.outside}
-    assert users == {"core.model", "core.training", "networks", "knockout", "running"}
+    assert users == {"core.model", "core.training", "networks", "knockout", "running", "saliency"}
     assert [n for n, m in GRAPH.items() if part(n) == "running" and "torch" in m.outside] == ["pipeline.running.ranks"]
 
 

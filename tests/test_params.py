@@ -643,7 +643,7 @@ def test_report_reads_its_own_cells_and_no_others(copy: Path, document: dict[str
         assert found == of_report(whole, dataset) and "/of/mine" not in str(found)
         own = params.build(found["params"])
         assert own.cells == own.every == {name: cell for name, cell in whole.every.items() if cell.dataset == dataset}
-        assert not {"search", "check", "knockout"} & found["params"].keys()
+        assert not {"search", "check", "knockout", "saliency"} & found["params"].keys()
 
 
 def leaves(document: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.config import grid
-from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Search
+from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Saliency, Search
 from pipeline.core.errors import ParamsError
 from pipeline.core.files import flatten
 from pipeline.section import Section
@@ -59,6 +59,11 @@ class Config:
     def knockout(self) -> Knockout:
         """The section of the command; what a report reads has none."""
         return _present(self.params.knockout, "knockout", self.where)
+
+    @property
+    def saliency(self) -> Saliency:
+        """The section of the command; what a report reads has none."""
+        return _present(self.params.saliency, "saliency", self.where)
 
 
 def _present(section: _S | None, name: str, where: str) -> _S:

@@ -18,7 +18,7 @@ from pipeline.config.sections import GridCell, Method, Params
 from pipeline.core import settings as core
 
 Document = dict[str, Any]
-COMMANDS = ("search", "check", "answer", "knockout")
+COMMANDS = ("search", "check", "answer", "knockout", "saliency")
 """Sections that no stage reads."""
 
 

@@ -250,6 +250,12 @@ class Knockout(Section):
     seed: Count
 
 
+class Saliency(Section):
+    """Command `saliency`: `steps` of integrated gradients."""
+
+    steps: Positive
+
+
 class Method(Section):
     """What a method of the grid switches on; `network` is another paper's in place of the main LSTM.
 
@@ -331,3 +337,4 @@ class Params(Section):
     check: Check | None = None
     answer: Answer | None = None
     knockout: Knockout | None = None
+    saliency: Saliency | None = None
