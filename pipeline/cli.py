@@ -272,12 +272,26 @@ def answer() -> None:
 @main.command()
 @click.argument("datasets", nargs=-1)
 @click.option("--accept", is_flag=True, help="Make the present results the baseline instead.")
-def check(datasets: tuple[str, ...], accept: bool) -> None:
+@click.option("--against", metavar="REV", default="", help="Compare with the baseline that this git revision has.")
+@click.option("--accuracy-alone", is_flag=True, help="Test equal predictions like others, too.")
+@click.option("--reproduced", is_flag=True, help="Ask instead whether the runs of the same seeds came out as the baseline's.")
+def check(datasets: tuple[str, ...], accept: bool, against: str, accuracy_alone: bool, reproduced: bool) -> None:
     """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: the data sets in use)."""
+    from pipeline.commands import baseline  # noqa: PLC0415
     from pipeline.commands import check as work  # noqa: PLC0415
+    from pipeline.commands import reproduced as same  # noqa: PLC0415
 
+    if accept and (against or accuracy_alone or reproduced):
+        raise click.UsageError("--accept goes with no other option")
+    if reproduced and accuracy_alone:
+        raise click.UsageError("--reproduced looks at bytes first; it does not go with --accuracy-alone")
     _up_to_date()
-    (work.accept if accept else work.main)(datasets)
+    if accept:
+        baseline.accept(datasets)
+    elif reproduced:
+        same.main(datasets, against)
+    else:
+        work.main(datasets, against, bytes_count=not accuracy_alone)
 
 
 @main.command()

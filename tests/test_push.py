@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = ("download@demo", "normalize@demo", "split@demo")
-SMALL = {"ntu_subjects": 2, "ntu_repeats": 1}
+SMALL = {"sbu_repeats": 1, "ntu_training": 1, "ntu_test": 1, "ntu_visitors": 0, "ntu_repeats": 1}
 
 
 def run(folder: Path, *command: str) -> str:

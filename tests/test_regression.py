@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,93 +10,112 @@ import pytest
 from scipy import stats
 
 from pipeline.results import regression
-from pipeline.results.regression import Pair
+from pipeline.results.regression import Change, Pair
+from pipeline.results.statistics import Outcomes
 from tests.test_statistics import made, shares
 
 
 @dataclass(frozen=True)
 class Rule:
     false_alarms: float = 0.01
-    spread: float = 1.0
-    seed: int = 1
+    power: float = 0.95
 
 
-def judged(pair: Pair, rule: Rule) -> list[regression.Change]:
-    return regression.judge({"cell": pair}, rule)["cell"]
+def runs_of(rights: list[int], count: int = 200) -> Outcomes:
+    """A run for each number of right answers among as many sequences."""
+    return made([shares(count, right) for right in rights])
 
 
-def test_equal_predictions_differ_by_nothing() -> None:
-    result = made([shares(40, 30), shares(40, 35)])
-    (change,) = judged(Pair(result, result), Rule())
-    assert (change.points, change.fold, change.fell) == (0.0, None, False)
-    assert change.before == change.after == 81.25
+def judged(before: Outcomes, after: Outcomes, rule: Rule | None = None, cells: int = 1) -> Change:
+    return regression.judge(Pair(before, after), cells, rule or Rule())
 
 
-def test_interval_with_one_seed_is_that_of_mcnemars_test() -> None:
-    # 40 of 200 sequences are right on one side only, 20 each: chance gives 2 B(40, 1/2) - 40 of 200
-    before, after = made([True] * 20 + [False] * 20 + [True] * 160), made([False] * 20 + [True] * 20 + [True] * 160)
-    (change,) = judged(Pair(before, after), Rule(false_alarms=0.02))
-    limit = 100 * (40 - 2 * stats.binom.ppf(0.02, 40, 0.5)) / 200  # 6 points
-    widening = stats.t.isf(0.02, regression.PRIOR) / stats.norm.isf(0.02)
-    assert (change.low, change.high) == pytest.approx((-limit * widening, limit * widening), abs=1e-6)
-    (doubled,) = judged(Pair(before, after), Rule(false_alarms=0.02, spread=4.0))
-    assert doubled.high == pytest.approx(2 * change.high, abs=1e-6)
+def test_equal_predictions_differ_by_nothing_and_are_identical() -> None:
+    result = runs_of([180, 184])
+    change = judged(result, result)
+    assert (change.points, change.fell, change.rose) == (0.0, False, False)
+    assert change.before == change.after == 91.0
+    assert Pair(result, result).others == 0 and Pair(result, result).identical
 
 
-def test_fall_is_found_where_it_is_too_large_for_chance_alone() -> None:
-    before = made(shares(200, 180))
-    assert [judged(Pair(before, made(shares(200, right))), Rule())[0].fell for right in (200, 175, 150, 100)] == [
-        False,
-        False,
-        True,
-        True,
-    ]
+def test_limits_are_those_of_the_prediction_interval() -> None:
+    # 90, 92, 94 %: standard deviation 2 points, two degrees of freedom
+    before, after = runs_of([180, 184, 188]), runs_of([184])
+    reach = stats.t.isf(0.005, 2) * 2 * np.sqrt(1 + 1 / 3)
+    change = judged(before, after)
+    assert (change.sd, change.low) == (pytest.approx(2.0), pytest.approx(-reach))
+    assert change.high == 8.0  # not 22.9: accuracy ends at 100 %
+    two = judged(before, runs_of([184, 184]))
+    assert two.low == pytest.approx(-stats.t.isf(0.005, 2) * 2 * np.sqrt(1 / 2 + 1 / 3))
+    assert judged(before, after, cells=4).low == pytest.approx(-stats.t.isf(0.005 / 4, 2) * 2 * np.sqrt(4 / 3))
 
 
-def test_spread_by_hand() -> None:
-    # runs with 4 and 0 right answers: variance 8, of independent answers 4 * 1/2; one more wrong answer adds 1/2 to both
-    apart = made([[1, 1, 1, 1], [0, 0, 0, 0]])
-    ratio, prior = 8.5 / 2.5, regression.PRIOR
-    pooled = (prior * 3 + ratio) / (prior + 1)
-    found = regression.spread({"a": Pair(apart, apart)}, 3.0)["a"]
-    assert (found.ratio, found.free) == (pytest.approx((prior * pooled + ratio) / (prior + 1)), prior + 1)
-    single = made([1, 0, 1, 0])
-    assert regression.spread({"a": Pair(single, single)}, 3.0)["a"] == regression.Spread(3.0, prior)
+@pytest.mark.parametrize(
+    ("right", "fell", "rose"), [(184, False, False), (174, False, False), (172, True, False), (196, False, True)]
+)
+def test_falls_and_gains_beyond_the_limits_are_found(right: int, fell: bool, rose: bool) -> None:
+    change = judged(runs_of([184 + step for step in (-6, -4, -2, 0, 0, 0, 2, 4, 6)] * 2), runs_of([right]))
+    assert change.sd == pytest.approx(np.sqrt(2 * 28 / 17))  # so the limits are 5.4 points away
+    assert (change.fell, change.rose, change.alarm) == (fell, rose, fell or rose)
 
 
-def test_seeds_that_spread_widely_make_the_rule_patient() -> None:
-    after = made([shares(100, 70)] * 3)
-    close = made([shares(100, 91), shares(100, 90), shares(100, 89)])
-    apart = made([shares(100, 100), shares(100, 100), shares(100, 70)])  # the same mean
-    assert judged(Pair(close, after), Rule())[0].fell
-    assert not judged(Pair(apart, after), Rule())[0].fell
+def test_no_interval_beyond_what_accuracies_allow() -> None:
+    change = judged(runs_of([200, 20]), runs_of([190]))
+    assert (change.low, change.high) == (-change.before, 100 - change.before)
 
 
-def test_fall_of_one_fold_is_named() -> None:
-    folds = [1] * 60 + [2] * 60 + [3] * 60
-    right = np.tile(shares(60, 57), 3)
+def test_one_seed_in_the_baseline_tells_no_spread() -> None:
+    change = judged(runs_of([180]), runs_of([20]))
+    assert (change.points, change.sd, change.low, change.high, change.smallest) == (-80.0, None, None, None, None)
+    assert not change.alarm
+
+
+def test_seeds_that_agree_are_taken_to_spread_by_an_answer() -> None:
+    change = judged(runs_of([200] * 5), runs_of([200]))
+    assert change.sd == 0.5 and change.low is not None and change.low < -0.5
+    assert judged(runs_of([200] * 5), runs_of([150])).fell
+
+
+def test_smallest_fall_is_the_one_that_is_noticed_with_the_stated_power() -> None:
+    # Against the standard normal distribution where the baseline is large, and by drawing where it is small
+    assert regression.noticed(0.005, 100_000, 0.95) == pytest.approx(stats.norm.isf(0.005) + stats.norm.isf(0.05), rel=1e-3)
+    rng, free, draws = np.random.default_rng(1), 9, 40_000
+    fall = regression.noticed(0.005, free, 0.8)
+    sd = np.sqrt(rng.chisquare(free, draws) / free)
+    assert np.mean((rng.normal(size=draws) + fall) / sd > stats.t.isf(0.005, free)) == pytest.approx(0.8, abs=0.01)
+
+
+def test_smallest_fall_does_not_hang_on_what_is_compared() -> None:
+    before = runs_of([180, 184, 188])
+    assert judged(before, runs_of([184])).smallest == judged(before, runs_of([100])).smallest
+
+
+def test_folds_count_alike_and_tell_where_it_fell() -> None:
+    folds = [1] * 60 + [2] * 60 + [3] * 120
+    right = np.concatenate([shares(60, 57), shares(60, 57), shares(120, 114)])
     broken = right.copy()
     broken[60:90] = False
-    changes = judged(Pair(made(right, folds), made(broken, folds)), Rule())
-    assert [(change.fold, change.fell) for change in changes] == [(None, True), (1, False), (2, True), (3, False)]
-    assert (changes[2].before, changes[2].after) == (95.0, 45.0)
+    pair = Pair(made([right, right], folds), made(broken, folds))
+    assert pair.folds == {1: 0.0, 2: pytest.approx(-50.0), 3: 0.0}
+    assert regression.judge(pair, 1, Rule()).points == pytest.approx(-50 / 3)
 
 
-def test_more_comparisons_widen_every_interval() -> None:
-    pair = Pair(made(shares(200, 180)), made(np.roll(shares(200, 180), 7)))
-    alone = regression.judge({"a": pair}, Rule())["a"][0]
-    among = regression.judge(dict.fromkeys("abcdefghij", pair), Rule())["a"][0]
-    assert among.high > 1.1 * alone.high
+def test_other_samples_add_the_chance_of_drawing_them() -> None:
+    before, fewer = runs_of([180, 182, 184]), made(shares(150, 138))
+    assert not Pair(before, fewer).paired and Pair(before, fewer).others is None
+    change = judged(before, fewer)
+    binomial = 100 * np.sqrt(0.91 * 0.09 / 200 + 0.92 * 0.08 / 150)
+    assert change.low == pytest.approx(1 - stats.t.isf(0.005, 2) * np.hypot(np.sqrt(4 / 3), binomial))
 
 
-def test_other_samples_are_compared_by_their_means() -> None:
-    before, fewer = made(shares(200, 180)), made(shares(150, 135))
-    assert not Pair(before, fewer).paired
-    (change,) = judged(Pair(before, fewer), Rule())
-    error = 100 * np.sqrt(0.9 * 0.1 * (1 / 200 + 1 / 150))  # 3.2 points
-    widening = stats.t.isf(0.01, regression.PRIOR) / stats.norm.isf(0.01)
-    assert change.high == pytest.approx(stats.norm.isf(0.01) * error * widening, rel=0.15)
-    assert judged(Pair(before, made(shares(150, 90))), Rule())[0].fell
+def test_other_predictions_are_counted_over_the_seeds_that_both_have() -> None:
+    before = runs_of([180, 184, 188])
+    after = runs_of([170])  # seed of the first run: ten answers are wrong that were right
+    pair = Pair(before, after)
+    assert set(after.seeds) < set(before.seeds)
+    assert (pair.others, pair.identical) == (10, False)
+    later = replace(before, seeds=tuple(seed + 50 for seed in before.seeds))
+    assert Pair(before, later).others is None and not Pair(before, later).identical
 
 
 def runs(
@@ -107,12 +126,12 @@ def runs(
     return np.asarray(rng.normal(size=(seeds, len(folds))) + skill < hardness)
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (3, 3), (5, 1)])
+@pytest.mark.parametrize(("before", "after"), [(3, 3), (5, 1), (20, 1)])
 def test_honest_checks_alarm_no_more_often_than_stated(before: int, after: int) -> None:
-    rng, folds, rule = np.random.default_rng(4), np.repeat([1, 2, 3], 40), Rule(false_alarms=0.1, spread=4.0)
+    rng, folds, rule = np.random.default_rng(4), np.repeat([1, 2, 3], 40), Rule(false_alarms=0.1)
     alarms = 0
-    for _ in range(200):
+    for _ in range(300):
         hardness = rng.normal(1.8, 1.2, len(folds))
         one, other = (made(runs(seeds, folds, hardness, rng), folds.tolist()) for seeds in (before, after))
-        alarms += any(change.fell for change in judged(Pair(one, other), rule))
-    assert alarms <= 33  # P(more | 200, 0.1) < 0.002
+        alarms += judged(one, other, rule).alarm
+    assert alarms <= 46  # P(more | 300, 0.1) < 0.002

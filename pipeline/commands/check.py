@@ -1,88 +1,58 @@
 """Command `check`: accuracy as a regression test. Predictions of the cells in use against those of the committed baseline.
 
 `reports/baseline/<dataset>.csv.gz` has a line a prediction: `cell,fold,seed,name,label,predicted`, sorted, classes from 0; sample
-names and classes, nothing of the recordings. What counts as a fall is in `pipeline.results.regression`.
+names and classes, nothing of the recordings. `pipeline.commands.baseline` reads and writes it.
+
+Cheapest first: a cell whose predictions are those of the baseline, the same class for every sample and seed, is `identical`.
+Otherwise a guarded cell (`check.guarded`) is tested as in `pipeline.results.regression`; any other is shown with its numbers.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from pipeline.commands.baseline import BASELINE, chosen, file_of, fresh, read, used
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
-from pipeline.core import cell as cells
-from pipeline.core.errors import ParamsError, ResultsMissing
-from pipeline.core.files import whole
-from pipeline.errors import AccuracyFell, BaselineMissing
+from pipeline.core.errors import ResultsMissing
+from pipeline.errors import AccuracyFell
 from pipeline.results import regression
 from pipeline.results.regression import Change, Pair
 from pipeline.results.statistics import outcomes
 
-BASELINE = Path("reports/baseline")
-KEY = ["fold", "seed", "name"]
-COLUMNS = [*KEY, "label", "predicted"]
-TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
+__all__ = ["BASELINE", "main"]
+
 ADVICE = "a change that is wanted becomes the baseline with `python -m pipeline check --accept`; commit it with the reason"
 
 
-def main(datasets: Sequence[str] = ()) -> None:
+def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = True) -> None:
     """Compare the data sets (none named: all in use) and print a line a cell.
 
-    Raises `AccuracyFell` with a line for every fall, and for every cell, fold or seed that is not there any more;
-    `BaselineMissing` where a data set has no baseline.
+    `against` is the git revision whose baseline it is, empty for the one on disk; without `bytes_count` equal predictions are
+    tested like others. Raises `AccuracyFell` with a line for every guarded cell whose accuracy changed, and for every cell, fold
+    or seed that is not there any more; `BaselineMissing` where a data set has no baseline.
     """
     config = parameters.load()
     pairs: dict[str, Pair] = {}
     problems: list[str] = []
     for dataset in chosen(config, datasets):
-        problems += collect(config, dataset, pairs)
-    tests = regression.tests(pairs)
-    for name, changes in regression.judge(pairs, config.check).items():
-        print(line(name, pairs[name], changes))
-        problems += [fall(config, name, change, tests) for change in changes if change.fell]
+        problems += collect(config, dataset, read(dataset, against), pairs)
+    guarded = [name for name in pairs if name in config.check.guarded.get(config.cells[name].dataset, [])]
+    for name, pair in pairs.items():
+        change = regression.judge(pair, len(guarded), config.check)
+        same = bytes_count and pair.identical
+        print(line(config, name, pair, change, guarded=name in guarded, same=same))
+        problems += [] if same or name not in guarded else found(config, name, pair, change, len(guarded))
+    print(summary(config, pairs, guarded))
     if problems:
         raise AccuracyFell("\n  ".join([f"{len(problems)} finding(s) against the baseline:", *problems, ADVICE]))
 
 
-def accept(datasets: Sequence[str] = ()) -> None:
-    """Make the predictions that are there the baselines of the data sets; all are read before the first is written."""
-    config = parameters.load()
-    tables = {dataset: {name: fresh(name) for name in used(config, dataset)} for dataset in chosen(config, datasets)}
-    for dataset, found in tables.items():
-        joined = pd.concat([table.assign(cell=name) for name, table in found.items()])[["cell", *COLUMNS]]
-        text = joined.sort_values(["cell", *KEY]).to_csv(index=False, lineterminator="\n")
-        path = file_of(dataset)
-        with whole(path) as unfinished:
-            unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
-        print(f"{path}: {len(joined)} predictions of {', '.join(found)}")
-
-
-def chosen(config: Config, datasets: Sequence[str]) -> list[str]:
-    """The named data sets, or all in use; `ParamsError` for one that is not in use."""
-    for dataset in datasets:
-        if not used(config, dataset):
-            raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; run `python -m pipeline use {dataset}`")
-    return list(dict.fromkeys(datasets or config.params.use.datasets))
-
-
-def used(config: Config, dataset: str) -> list[str]:
-    """The names of a data set's cells in use."""
-    return [name for name, cell in config.cells.items() if cell.dataset == dataset]
-
-
-def file_of(dataset: str) -> Path:
-    """Where the baseline of a data set is."""
-    return BASELINE / f"{dataset}.csv.gz"
-
-
-def collect(config: Config, dataset: str, pairs: dict[str, Pair]) -> list[str]:
+def collect(config: Config, dataset: str, before: Mapping[str, pd.DataFrame], pairs: dict[str, Pair]) -> list[str]:
     """Put what can be compared into `pairs`; returns what is missing. A cell without baseline is named and is no failure."""
-    before, names = baseline(dataset), used(config, dataset)
+    names = used(config, dataset)
     problems = [f"{name}: in {file_of(dataset)}, but not in use by params.yaml" for name in before if name not in names]
     for name in names:
         try:
@@ -97,40 +67,6 @@ def collect(config: Config, dataset: str, pairs: dict[str, Pair]) -> list[str]:
         if set(before[name]["fold"]) <= set(after["fold"]):
             pairs[name] = Pair(outcomes(before[name]), outcomes(after))
     return problems
-
-
-def baseline(dataset: str) -> dict[str, pd.DataFrame]:
-    """The predictions of the baseline by cell; `BaselineMissing` where they are not there or cannot be read."""
-    path = file_of(dataset)
-    try:
-        whole = pd.read_csv(path, dtype={"cell": "str", **TYPES}, keep_default_na=False, usecols=["cell", *COLUMNS])
-        tables = {str(name): table[COLUMNS] for name, table in whole.groupby("cell")}
-        for table in tables.values():
-            outcomes(table)
-    except FileNotFoundError as error:
-        advice = f"`python -m pipeline check --accept {dataset}` makes the results that are there the baseline; then commit it"
-        raise BaselineMissing(f"{path}: expected the predictions to compare {dataset} with, found none; {advice}") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BaselineMissing(f"{path}: expected a table of predictions ({error}); take it from git again") from error
-    return tables
-
-
-def fresh(name: str) -> pd.DataFrame:
-    """The predictions of a cell now; `ResultsMissing` unless all of its seeds have each of the same samples once."""
-    cell = cells.load(name, "evaluate")
-    path = cell.results / "evaluate" / "predictions.csv"
-    again = "run `dvc repro`, which makes what is out of date"
-    try:
-        table = pd.read_csv(path, dtype=TYPES, keep_default_na=False, usecols=COLUMNS)[COLUMNS]
-        outcomes(table)
-    except (OSError, ValueError) as error:
-        raise ResultsMissing(f"{path}: expected a table of predictions ({error}); {again}") from error
-    found, wanted = sorted(table["seed"].unique().tolist()), sorted(cell.seeds)
-    if found != wanted:
-        raise ResultsMissing(f"{path}: expected seeds {wanted} as in params.yaml, found {found}; {again}")
-    if table.duplicated(KEY).any():
-        raise ResultsMissing(f"{path}: expected one prediction a fold, seed and sample, found several; {again}")
-    return table
 
 
 def lacking(name: str, before: pd.DataFrame, after: pd.DataFrame, fewer_seeds: bool) -> list[str]:
@@ -149,23 +85,48 @@ def lacking(name: str, before: pd.DataFrame, after: pd.DataFrame, fewer_seeds: b
     return problems
 
 
-def line(name: str, pair: Pair, changes: list[Change]) -> str:
+def line(config: Config, name: str, pair: Pair, change: Change, *, guarded: bool, same: bool) -> str:
     """What is printed of a cell."""
-    fell = [change for change in changes if change.fell]
-    folds = ", ".join(str(change.fold) for change in fell if change.fold is not None)
-    verdict = "ok" if not fell else "FELL" + (f" (fold {folds})" if folds else "")
-    return f"{name}: {numbers(changes[0])}, {'' if pair.paired else 'other test samples, '}{verdict}"
+    if same:
+        verdict = f"identical to the baseline's seed {', '.join(map(str, pair.after.seeds))}"
+    elif not guarded:
+        verdict = "not guarded"
+    else:
+        verdict = "FELL" if change.fell else "ROSE" if change.rose else "ok"
+    text = [numbers(change), *([] if pair.paired else ["other test samples"]), verdict]
+    if change.smallest is not None:
+        text.append(f"notices {change.smallest:.1f} points" if guarded else f"would notice {change.smallest:.1f} points")
+    return f"{name}: {'; '.join(text)}"
 
 
 def numbers(change: Change) -> str:
-    """Both accuracies, their difference and its interval."""
-    difference = f"{change.points:+.1f} [{change.low:+.1f}, {change.high:+.1f}]"
-    return f"{change.after:.1f} %, baseline {change.before:.1f} %, difference {difference}"
+    """Both accuracies, the spread of the baseline's seeds, the difference and its interval."""
+    before = f"{change.after:.1f} %, baseline {change.before:.1f}"
+    if change.sd is None:
+        return f"{before} % (one seed), difference {change.points:+.1f}"
+    return f"{before} ± {change.sd:.1f} %, difference {change.points:+.1f} [{change.low:+.1f}, {change.high:+.1f}]"
 
 
-def fall(config: Config, name: str, change: Change, tests: int) -> str:
-    """The finding that accuracy fell."""
+def summary(config: Config, pairs: Mapping[str, Pair], guarded: Sequence[str]) -> str:
+    """What the lines above mean."""
+    rule, shown = config.check, [name for name in pairs if name not in guarded]
+    text = (
+        f"{len(guarded)} guarded: alarms in at most {rule.false_alarms:.0%} of honest checks; "
+        f"`notices` is the fall of a cell that is noticed in {rule.power:.0%} of checks"
+    )
+    return text + (f"\nnot guarded (params.yaml, check.guarded, says why): {', '.join(shown)}" if shown else "")
+
+
+def found(config: Config, name: str, pair: Pair, change: Change, cells: int) -> list[str]:
+    """The findings of a guarded cell."""
     cell = config.cells[name]
-    where = "mean of the folds" if change.fold is None else f"fold {change.fold}"
-    rule = f"the interval, {100 * (1 - config.check.false_alarms):g} % over all {tests} comparisons together, lies below 0"
-    return f"{name} (protocol {cell.protocol}, method {cell.method}), {where}: accuracy fell: {numbers(change)}; rule: {rule}"
+    where = f"{name} (protocol {cell.protocol}, method {cell.method})"
+    if change.sd is None:
+        return [f"{where}: guarded, but one seed in the baseline does not say how far seeds spread (docs/gate.md)"]
+    if not change.alarm:
+        return []
+    most = (min if change.fell else max)(pair.folds, key=lambda fold: pair.folds[fold])
+    folds = f"; most in fold {most}, {pair.folds[most]:+.1f}" if len(pair.folds) > 1 else ""
+    share = f"{100 * (1 - config.check.false_alarms):g} % over all {cells} guarded cells together"
+    what, side = ("fell", "below") if change.fell else ("rose, as it does where test data reach training", "above")
+    return [f"{where}: accuracy {what}: {numbers(change)}{folds}; rule: the interval, {share}, lies {side} 0"]

@@ -236,12 +236,13 @@ class Answer(Section):
 
 
 class Check(Section):
-    """Command `check`; the rule is described in `pipeline.results.regression`."""
+    """Command `check`; the rule is described in `pipeline.results.regression`, `guarded` names its cells by data set."""
 
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
-    spread: Annotated[float, Field(ge=1)]
+    power: Annotated[float, Field(ge=0.5, lt=1)]
+    equivalent: Annotated[float, Field(gt=0)]
+    guarded: dict[str, list[str]]
     fewer_seeds: list[str]
-    seed: Count
 
 
 class Knockout(Section):

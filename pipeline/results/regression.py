@@ -1,38 +1,34 @@
-"""Has accuracy fallen? Predictions now against predictions of a baseline. No torch.
+"""Has the expected accuracy of a cell changed? Predictions now against predictions of a baseline. No torch.
 
-Null hypothesis: the networks now come out of the same training as those of the baseline, with other seeds or on another machine.
+Null hypothesis: the runs now come out of the same training as those of the baseline, with other seeds or on another machine.
+A run is one seed, its accuracy the mean over the folds. Runs of one training differ, and how far the baseline's seeds show: with
+m of them, of mean b and standard deviation s, the mean of n further runs lies outside of
 
-Same test samples (the usual case)
-    Then every run of a fold may have been any of its runs. The right answers to each sequence are given at random to the
-    runs of both sides (`_exchanged`); with one run a side this is McNemar's exact test. No variance between sequences enters: the
-    samples are the same.
+    b -+ t s sqrt(1/n + 1/m),   t the quantile of Student's distribution with m - 1 degrees of freedom,
 
-Other test samples
-    Both means are taken for binomial with one common share of right answers, fold by fold (`_redrawn`).
+in the chosen share of honest checks: the prediction interval of a normal sample. That is all that enters on the same test
+samples, since what is hard in them is hard for every run. On other test samples the binomial variances of both sides are added.
 
-Answers of one run are not independent: some runs are better than others on many sequences at once. `spread` is the variance of
-the runs' accuracies over that of independent answers, and the random differences are enlarged by its root. It is measured on
-the baseline's seeds: a cell's own, blended with those of all cells, blended with an assumption (`Rule.spread`) that decides
-where there is one seed. Student's t in place of the normal distribution makes up for a spread that is known from few runs.
+Both sides are tested: accuracy also rises by a fault, where test data reach training.
 
-A cell's mean over its folds is tested, and each fold alone, one-sided, all in one family: each at `false_alarms` over the number
-of tests (Bonferroni), so that a check of honest results ends in a false alarm in at most that share.
+`false_alarms` holds for all tests of a check together, each at its share of it (Bonferroni). One cell is tested by its mean, not
+by its folds: a fold that breaks takes its part of the mean along, and five times as many tests would notice less.
+
+`smallest` is the fall that would be noticed with the probability `power`, were it the same for every seed. It follows from the
+baseline alone, so whether a cell can be guarded is known before anything is compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from functools import cached_property
+from math import sqrt
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
-from pipeline.results.statistics import Bools, Floats, Outcomes
-
-TAIL = 50  # random differences beyond the limit of a test: this many fix the limit well enough
-PRIOR = 4  # degrees of freedom that the spread of others counts for
+from pipeline.results.statistics import Floats, Outcomes, run_accuracies, standard_error
 
 
 class Rule(Protocol):
@@ -43,12 +39,8 @@ class Rule(Protocol):
         """Largest share of honest checks that may fail, in (0, 1)."""
 
     @property
-    def spread(self) -> float:
-        """Assumed variance between runs over that of independent answers, at least 1."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of the random differences."""
+    def power(self) -> float:
+        """Share of checks that notice the smallest fall which is said to be noticed, in (0, 1)."""
 
 
 @dataclass(frozen=True)
@@ -64,28 +56,49 @@ class Pair:
         return self.before.names == self.after.names and np.array_equal(self.before.folds, self.after.folds)
 
     @property
-    def folds(self) -> list[int]:
-        """The folds that both have."""
-        return [int(fold) for fold in np.intersect1d(self.before.folds, self.after.folds)]
+    def others(self) -> int | None:
+        """How many predictions differ over the seeds that both have; None where they cannot be laid side by side."""
+        seeds = [seed for seed in self.after.seeds if seed in self.before.seeds]
+        if not (seeds and self.paired):
+            return None
+        before, after = (side.predicted[[side.seeds.index(seed) for seed in seeds]] for side in (self.before, self.after))
+        return int((before != after).sum())
 
-    def fold(self, fold: int) -> tuple[Bools, Bools]:
-        """Right answers in one fold, before and after: bool `[S, n]` each."""
-        before, after = (result.correct[:, result.folds == fold] for result in (self.before, self.after))
-        return before, after
+    @property
+    def identical(self) -> bool:
+        """Whether every run now is one of the baseline's, and predicts the same of every sample."""
+        return set(self.after.seeds) <= set(self.before.seeds) and self.others == 0
+
+    @cached_property
+    def runs(self) -> tuple[Floats, Floats]:
+        """Accuracy of each seed in per cent, mean of the folds: before `[m]` and after `[n]`."""
+        return run_accuracies(self.before), run_accuracies(self.after)
+
+    @property
+    def folds(self) -> dict[int, float]:
+        """What was gained in each fold that both have, in points."""
+        common = np.intersect1d(self.before.folds, self.after.folds)
+        return {int(fold): _in_fold(self.after, fold) - _in_fold(self.before, fold) for fold in common}
+
+
+def _in_fold(result: Outcomes, fold: int) -> float:
+    return 100 * float(result.correct[:, result.folds == fold].mean())
 
 
 @dataclass(frozen=True)
 class Change:
-    """Accuracy `before` and `after` in per cent, of one fold or (`fold` None) of the mean over folds.
+    """Accuracy `before` and `after` in per cent, and what can be said of the difference `points`.
 
-    `low` to `high` are the interval of the difference `points`, at the confidence that all tests of the check share.
+    `sd` is that of the baseline's seeds; `low` to `high` the interval of the difference, at both ends no wider than
+    accuracies allow; `smallest` the fall that is noticed with the rule's power. None of them with one seed in the baseline.
     """
 
-    fold: int | None
     before: float
     after: float
-    low: float
-    high: float
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    smallest: float | None = None
 
     @property
     def points(self) -> float:
@@ -94,90 +107,44 @@ class Change:
 
     @property
     def fell(self) -> bool:
-        """Whether the fall is more than chance and seeds explain."""
-        return self.high < 0
+        """Whether the fall is more than other seeds explain."""
+        return self.high is not None and self.high < 0
+
+    @property
+    def rose(self) -> bool:
+        """Whether the gain is more than other seeds explain."""
+        return self.low is not None and self.low > 0
+
+    @property
+    def alarm(self) -> bool:
+        """Either."""
+        return self.fell or self.rose
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Variance between runs over that of independent answers, known as well as from `free` degrees of freedom."""
-
-    ratio: float
-    free: float
-
-    def widening(self, level: float) -> float:
-        """What random differences of independent answers are multiplied by; more than the root where little is known."""
-        return sqrt(self.ratio) * float(stats.t.isf(level, self.free) / stats.norm.isf(level))
-
-
-def tests(pairs: Mapping[str, Pair]) -> int:
-    """How many tests a check makes: one a cell, and one a fold where there are several."""
-    return sum(1 + (len(pair.folds) if len(pair.folds) > 1 else 0) for pair in pairs.values())
-
-
-def judge(pairs: Mapping[str, Pair], rule: Rule) -> dict[str, list[Change]]:
-    """The changes of every cell, its mean first, then its folds where there are several."""
-    level = rule.false_alarms / max(1, tests(pairs))
-    spreads = spread(pairs, rule.spread)
-    return {name: _changes(pair, spreads[name].widening(level), level, rule.seed) for name, pair in pairs.items()}
+def judge(pair: Pair, cells: int, rule: Rule) -> Change:
+    """What happened to a cell that is one of `cells` guarded in a check."""
+    sides = (pair.before, pair.after)
+    before, after = (float(runs.mean()) for runs in pair.runs)
+    free = len(pair.runs[0]) - 1
+    if free < 1:
+        return Change(before, after)
+    level, sd = rule.false_alarms / (2 * max(1, cells)), spread(pair)
+    error = sd * sqrt(1 / (free + 1) + 1 / len(pair.runs[1]))
+    if not pair.paired:
+        binomial = [standard_error(mean, len(side.names)) for mean, side in zip((before, after), sides, strict=True)]
+        error = float(np.linalg.norm([error, *binomial]))
+    reach, points = float(stats.t.isf(level, free)) * error, after - before
+    low, high = max(-before, points - reach), min(100 - before, points + reach)
+    return Change(before, after, sd, low, high, error * noticed(level, free, rule.power))
 
 
-def _changes(pair: Pair, widening: float, level: float, seed: int) -> list[Change]:
-    rng, draw = np.random.default_rng(seed), _exchanged if pair.paired else _redrawn
-    parts = {fold: pair.fold(fold) for fold in pair.folds}
-    draws = {fold: widening * draw(before, after, ceil(TAIL / level), rng) for fold, (before, after) in parts.items()}
-    means = {fold: (100 * float(before.mean()), 100 * float(after.mean())) for fold, (before, after) in parts.items()}
-    whole = (float(np.mean([m[0] for m in means.values()])), float(np.mean([m[1] for m in means.values()])))
-    changes = [_change(None, *whole, np.mean(list(draws.values()), axis=0), level)]
-    return changes + [_change(fold, *means[fold], draws[fold], level) for fold in means if len(means) > 1]
+def spread(pair: Pair) -> float:
+    """Standard deviation over the baseline's seeds in points; at least one answer, since seeds that agree may do so by chance."""
+    return max(float(pair.runs[0].std(ddof=1)), 100 / len(pair.before.names))
 
 
-def _change(fold: int | None, before: float, after: float, draws: Floats, level: float) -> Change:
-    """The interval is the difference minus the limits of random differences, so that it ends below 0 where they are passed."""
-    rank, ordered = int(level * len(draws)) - 1, np.sort(draws)
-    points, tiny = after - before, 1e-9  # equal differences are summed in different orders
-    return Change(fold, before, after, points - float(ordered[-1 - rank]), points - float(ordered[rank]) + tiny)
-
-
-def _exchanged(before: Bools, after: Bools, size: int, rng: np.random.Generator) -> Floats:
-    """Random differences in points, right answers to each sequence given at random to the runs of both sides: `[size]`."""
-    b, a, count = len(before), len(after), before.shape[1]
-    total = np.zeros(size)
-    for right, sequences in zip(*np.unique(before.sum(0) + after.sum(0), return_counts=True), strict=True):
-        taken = np.arange(max(0, right - b), min(a, right) + 1)
-        if len(taken) > 1:
-            chances = stats.hypergeom.pmf(taken, a + b, right, a)
-            total += rng.multinomial(sequences, chances / chances.sum(), size) @ (taken / a - (right - taken) / b)
-    return np.asarray(100 * total / count, dtype=np.float64)
-
-
-def _redrawn(before: Bools, after: Bools, size: int, rng: np.random.Generator) -> Floats:
-    """Random differences in points between shares of right answers among as many other sequences: `[size]`."""
-    share = (before.mean() + after.mean()) / 2
-    one, other = (rng.binomial(part.shape[1], share, size) / part.shape[1] for part in (after, before))
-    return np.asarray(100 * (one - other), dtype=np.float64)
-
-
-def spread(pairs: Mapping[str, Pair], assumed: float) -> dict[str, Spread]:
-    """The spread of every cell: its own seeds' in the baseline, blended with all cells' seeds', blended with `assumed`."""
-    each = {name: _variances(pair.before) for name, pair in pairs.items()}
-    pooled = _blended(sum(each.values(), np.zeros(3)), assumed)
-    return {name: Spread(max(1.0, _blended(own, pooled)), PRIOR + float(own[2])) for name, own in each.items()}
-
-
-def _variances(result: Outcomes) -> Floats:
-    """Summed over folds: variance of a run's right answers, the same if they were independent, degrees of freedom.
-
-    One answer more that one run gets wrong is counted in every fold: folds without any error tell something, too.
-    """
-    found, runs = np.zeros(3), len(result.seeds)
-    for fold in np.unique(result.folds) if runs > 1 else []:
-        right = result.correct[:, result.folds == fold].astype(np.float64)
-        seen, independent = float(right.sum(axis=1).var(ddof=1)), float(right.var(axis=0, ddof=1).sum())
-        found += (seen + 1 / runs, independent + 1 / runs, runs - 1)
-    return found
-
-
-def _blended(variances: Floats, other: float) -> float:
-    seen, independent, free = variances
-    return float((PRIOR * other + free * seen / independent) / (PRIOR + free)) if free else other
+def noticed(level: float, free: int, power: float) -> float:
+    """The fall, in standard errors, that Student's one-sided test at this level notices with this power."""
+    limit = float(stats.t.isf(level, free))
+    missing = lambda fall: float(stats.nct.sf(limit, free, fall)) - power  # noqa: E731 (the function of one root)
+    return float(optimize.brentq(missing, 0, 4 * limit + 20))

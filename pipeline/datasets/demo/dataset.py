@@ -6,7 +6,7 @@ carry the class (`EVIDENCE`), so that a report can say whether attention found t
 | path                       | content                                                                                        |
 |----------------------------|------------------------------------------------------------------------------------------------|
 | `sbu/<set>.zip`            | the 21 sets of SBU, 8 actions, `sbu_repeats` sequences each                                      |
-| `ntu/demo_skeletons.zip`   | `.skeleton` files: 6 actions, 3 cameras, `ntu_subjects` subjects, `ntu_repeats` repetitions       |
+| `ntu/demo_skeletons.zip`   | `.skeleton` files: 6 actions, 3 cameras, `ntu_repeats` repetitions of each subject               |
 | `ntu/members.csv`          | the record of its files, as for the real data                                                     |
 """
 
@@ -58,8 +58,9 @@ NTU_ONE_BODY, NTU_TWO_BODIES = (8, 9, 23, 24), (51, 58)
 NTU_ACTIONS = (*NTU_ONE_BODY, *NTU_TWO_BODIES)
 # Yaw of the scene in each camera; as in the real data camera 1 stands between the other two.
 NTU_YAW = {1: 0.0, 2: -np.pi / 4, 3: np.pi / 4}
+NTU_TEST_CAMERA = 1  # of the cross-view protocol
 # The partner is smaller, so that the person with the evidence has the larger variance, which makes the first body.
-PARTNER_SIZE, PARTNER_PLACE = 0.8, 1.1
+PARTNER_SIZE, PARTNER_PLACE = 0.8, 0.8
 SENSOR_M = 0.003  # what differs between the cameras
 QUIRK_SHARE = 1 / 50  # of the files, for each quirk
 
@@ -95,11 +96,11 @@ def _sbu_scene(name: str, action: int, replication: int, section: DemoDownload) 
     return motion.clip(rng, motion.SBU, action - 1, people, section)
 
 
-def ntu_subjects(section: DemoDownload) -> list[int]:
-    """The lowest numbers of training and of test subjects of the cross-subject protocol, half of each, sorted."""
-    half = section.ntu_subjects // 2
-    test = [s for s in range(1, 41) if s not in ntu.TRAIN_SUBJECTS]
-    return sorted(sorted(ntu.TRAIN_SUBJECTS)[:half] + test[:half])
+def ntu_subjects(section: DemoDownload, camera: int) -> list[int]:
+    """Whom a camera sees, sorted: the lowest numbers of training and of test subjects; the test camera sees visitors, too."""
+    training, test = sorted(ntu.TRAIN_SUBJECTS), [s for s in range(1, 41) if s not in ntu.TRAIN_SUBJECTS]
+    more = section.ntu_visitors if camera == NTU_TEST_CAMERA else 0
+    return sorted(training[: section.ntu_training] + test[: section.ntu_test + more])
 
 
 def ntu_names(section: DemoDownload) -> list[str]:
@@ -107,7 +108,7 @@ def ntu_names(section: DemoDownload) -> list[str]:
     return [
         f"S{NTU_SETUP:03}C{camera:03}P{subject:03}R{replication:03}A{action:03}"
         for camera in NTU_YAW
-        for subject in ntu_subjects(section)
+        for subject in ntu_subjects(section, camera)
         for replication in range(1, section.ntu_repeats + 1)
         for action in NTU_ACTIONS
     ]

@@ -16,7 +16,7 @@ Body = tuple[int, Coordinates]  # track id, joints [25, 3]
 Frames = list[list[Body]]  # the bodies of each frame, in the order of the file
 
 SBU_ORIGIN = (0.0, -0.48, 2.1)  # of the scene, in the camera's axes: hips and feet as high in the picture as in real files
-NTU_DISTANCE_M = 3.2  # of the scene from each camera
+NTU_DISTANCE_M = 3.7  # of the scene from each camera
 # Track ids as in a real clip (S010C003P025R001A060): above 2^53, and the last two are one number as floats.
 TRACK, PARTNER_TRACK, CHANGED_TRACK, EXTRA_TRACK = (72057594037930000 + n for n in (243, 227, 244, 301))
 # Pinhole cameras (depth x, y, then colour x, y): focal length and middle in pixels, fitted to real files.

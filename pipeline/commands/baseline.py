@@ -1,0 +1,112 @@
+"""The committed predictions of a data set, `reports/baseline/<dataset>.csv.gz`: read, at any git revision, or accepted."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config import params as parameters
+from pipeline.config.params import Config
+from pipeline.core import cell as cells
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.files import whole
+from pipeline.errors import BaselineMissing
+from pipeline.results.statistics import outcomes
+
+BASELINE = Path("reports/baseline")
+KEY = ["fold", "seed", "name"]
+COLUMNS = [*KEY, "label", "predicted"]
+TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
+
+
+def accept(datasets: Sequence[str] = ()) -> None:
+    """Make the predictions that are there the baselines of the data sets; all are read before the first is written."""
+    config = parameters.load()
+    tables = {dataset: {name: fresh(name) for name in used(config, dataset)} for dataset in chosen(config, datasets)}
+    for dataset, found in tables.items():
+        joined = pd.concat([table.assign(cell=name) for name, table in found.items()])[["cell", *COLUMNS]]
+        text = joined.sort_values(["cell", *KEY]).to_csv(index=False, lineterminator="\n")
+        path = file_of(dataset)
+        with whole(path) as unfinished:
+            unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
+        print(f"{path}: {len(joined)} predictions of {', '.join(found)}")
+
+
+def chosen(config: Config, datasets: Sequence[str]) -> list[str]:
+    """The named data sets, or all in use; `ParamsError` for one that is not in use."""
+    for dataset in datasets:
+        if not used(config, dataset):
+            raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; run `python -m pipeline use {dataset}`")
+    return list(dict.fromkeys(datasets or config.params.use.datasets))
+
+
+def used(config: Config, dataset: str) -> list[str]:
+    """The names of a data set's cells in use."""
+    return [name for name, cell in config.cells.items() if cell.dataset == dataset]
+
+
+def file_of(dataset: str) -> Path:
+    """Where the baseline of a data set is."""
+    return BASELINE / f"{dataset}.csv.gz"
+
+
+def read(dataset: str, revision: str = "") -> dict[str, pd.DataFrame]:
+    """The predictions of the baseline by cell, from disk or as a git revision has them.
+
+    `BaselineMissing` where they are not there or cannot be read.
+    """
+    path = file_of(dataset)
+    where = f"{path} at {revision}" if revision else str(path)
+    try:
+        text = gzip.decompress(_committed(path, revision) if revision else path.read_bytes())
+        whole_table = pd.read_csv(
+            io.BytesIO(text), dtype={"cell": "str", **TYPES}, keep_default_na=False, usecols=["cell", *COLUMNS]
+        )
+        tables = {str(name): table[COLUMNS] for name, table in whole_table.groupby("cell")}
+        for table in tables.values():
+            outcomes(table)
+    except FileNotFoundError as error:
+        advice = f"`python -m pipeline check --accept {dataset}` makes the results that are there the baseline; then commit it"
+        raise BaselineMissing(f"{where}: expected the predictions to compare {dataset} with, found none; {advice}") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise BaselineMissing(f"{where}: expected a table of predictions ({error}); take it from git again") from error
+    return tables
+
+
+def _committed(path: Path, revision: str) -> bytes:
+    """A file as git has it; `BaselineMissing` where git, the revision or the file in it is not there."""
+    try:
+        done = subprocess.run(
+            ["git", "show", "--end-of-options", f"{revision}:./{path.as_posix()}"], capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise BaselineMissing(f"--against {revision}: expected git to read that revision, found no git") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        advice = f"`git log -- {path}` names those that do"
+        raise BaselineMissing(f"--against {revision}: git has no {path} there ({said}); {advice}")
+    return done.stdout
+
+
+def fresh(name: str) -> pd.DataFrame:
+    """The predictions of a cell now; `ResultsMissing` unless all of its seeds have each of the same samples once."""
+    cell = cells.load(name, "evaluate")
+    path = cell.results / "evaluate" / "predictions.csv"
+    again = "run `dvc repro`, which makes what is out of date"
+    try:
+        table = pd.read_csv(path, dtype=TYPES, keep_default_na=False, usecols=COLUMNS)[COLUMNS]
+        outcomes(table)
+    except (OSError, ValueError) as error:
+        raise ResultsMissing(f"{path}: expected a table of predictions ({error}); {again}") from error
+    found, wanted = sorted(table["seed"].unique().tolist()), sorted(cell.seeds)
+    if found != wanted:
+        raise ResultsMissing(f"{path}: expected seeds {wanted} as in params.yaml, found {found}; {again}")
+    if table.duplicated(KEY).any():
+        raise ResultsMissing(f"{path}: expected one prediction a fold, seed and sample, found several; {again}")
+    return table

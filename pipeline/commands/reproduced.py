@@ -1,0 +1,65 @@
+"""`check --reproduced`: did the runs of the same seeds come out on this machine as those of the committed baseline?
+
+Other kernels (another processor, another build of torch) round otherwise, and training carries that into other weights. So this
+asks for each cell, over the seeds that both have: are the predictions the same? If not, is accuracy better, worse, or equivalent
+(within `check.equivalent` points), or can that not be told?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.commands.baseline import chosen, fresh, read, used
+from pipeline.config import params as parameters
+from pipeline.config.params import Config
+from pipeline.core.errors import ResultsMissing
+from pipeline.errors import AccuracyFell
+from pipeline.results.regression import Pair
+from pipeline.results.statistics import Difference, compare, outcomes
+
+
+def main(datasets: Sequence[str] = (), against: str = "") -> None:
+    """Print a line a cell of the data sets (none named: all in use) that has predictions here and in the baseline.
+
+    Raises `AccuracyFell` where a cell is worse, `ResultsMissing` where there is nothing to compare, `BaselineMissing` where there
+    is no baseline.
+    """
+    config, lines = parameters.load(), dict[str, str]()
+    for dataset in chosen(config, datasets):
+        before = read(dataset, against)
+        for name in used(config, dataset):
+            try:
+                lines[name] = answer(config, Pair(outcomes(before[name]), outcomes(fresh(name)))) if name in before else "new"
+            except ResultsMissing as error:
+                lines[name] = f"not run here ({error})"
+            print(f"{name}: {lines[name]}")
+    if all(line.startswith(("new", "not run")) for line in lines.values()):
+        raise ResultsMissing("none of the cells in use has predictions here and in the baseline; run `dvc repro`")
+    if worse := [name for name, line in lines.items() if line.endswith("worse")]:
+        raise AccuracyFell(f"worse than the baseline with the same seeds: {', '.join(worse)}")
+
+
+def answer(config: Config, pair: Pair) -> str:
+    """Whether the runs of the same seeds came out alike."""
+    seeds = [seed for seed in pair.after.seeds if seed in pair.before.seeds]
+    if not seeds:
+        return f"no seed of {list(pair.after.seeds)} is among the baseline's {list(pair.before.seeds)}"
+    if pair.others is None:
+        return "tested on other samples than the baseline; make the data again (`dvc repro`)"
+    total, text = len(seeds) * len(pair.after.names), f"seed {', '.join(map(str, seeds))}: "
+    if pair.others == 0:
+        return f"{text}identical, all {total} predictions"
+    text += f"{pair.others} of {total} predictions differ"
+    if (difference := compare(pair.after, pair.before, config.params.report)) is None:
+        return text
+    interval = f"{difference.points:+.1f} points [{difference.low:+.1f}, {difference.high:+.1f}]"
+    return f"{text}, accuracy {interval}: {verdict(difference, config.check.equivalent)}"
+
+
+def verdict(difference: Difference, margin: float) -> str:
+    """`equivalent` where the interval lies within the margin (points), `better`, `worse`, or `undecided`."""
+    if -margin <= difference.low and difference.high <= margin:
+        return "equivalent"
+    if difference.excludes_zero:
+        return "better" if difference.points > 0 else "worse"
+    return "undecided"
