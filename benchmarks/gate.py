@@ -149,7 +149,7 @@ def cost(changes: Sequence[Change]) -> str:
 
 
 def baseline(folder: Path, size: int) -> None:
-    """Write the runs of the first seeds of every cell that the pool has as `demo.csv.gz` in the folder, in the form of a baseline."""
+    """Write the runs of the first seeds of every cell that the pool has as `demo.csv.gz` in the folder: a baseline."""
     files = sorted((folder / "pool" / "honest").glob("*.csv.gz"))
     tables = [pd.read_csv(file).assign(cell=file.name.rpartition("-")[0]) for file in files]
     table = pd.concat(tables)[["cell", *demo_runs.COLUMNS]].sort_values(["cell", "fold", "seed", "name"])

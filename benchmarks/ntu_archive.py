@@ -148,10 +148,10 @@ def described(names: Sequence[str], recipe: Recipe) -> str:
 
 
 def demo_section() -> DemoDownload:
-    """The demo's section of `params.yaml`."""
+    """The demo's section of `params.yaml`, without faint recordings."""
     found = params.load().params.download.demo
     assert found is not None
-    return found
+    return found.model_copy(update={"faint_share": 0.0})
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from tests.skeleton_text import all_names
 
 @pytest.fixture
 def recipe() -> synthetic.Recipe:
-    return synthetic.Recipe(params.load(ROOT / "params.yaml").params.download.demo, 0)
+    section = params.load(ROOT / "params.yaml").params.download.demo
+    return synthetic.Recipe(section.model_copy(update={"faint_share": 0.0}), 0)
 
 
 @pytest.mark.parametrize(("clips", "classes"), [(3000, 20), (1000, 60), (7, 2)])

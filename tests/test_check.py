@@ -154,6 +154,14 @@ def test_cell_that_is_not_guarded_is_shown_and_passes(honest: pd.DataFrame, caps
     assert rest[-1] == f"not guarded (params.yaml, check.guarded, says why): {CELL}"
 
 
+def test_cell_whose_seeds_spread_too_far_notices_no_fall(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    two = honest[honest["seed"].isin([1, 2])]
+    put(two.assign(predicted=two["label"].where(two["seed"] == 1, two["predicted"])))  # 100 % and about 91 %
+    baseline.accept()
+    check.main(bytes_count=False)
+    assert "; ok; notices no fall\n" in capsys.readouterr().out
+
+
 def test_guarded_cell_needs_several_seeds_in_its_baseline(honest: pd.DataFrame) -> None:
     put(honest[honest["seed"] == 2])
     baseline.accept()

@@ -95,7 +95,8 @@ def line(config: Config, name: str, pair: Pair, change: Change, *, guarded: bool
         verdict = "FELL" if change.fell else "ROSE" if change.rose else "ok"
     text = [numbers(change), *([] if pair.paired else ["other test samples"]), verdict]
     if change.smallest is not None:
-        text.append(f"notices {change.smallest:.1f} points" if guarded else f"would notice {change.smallest:.1f} points")
+        fall = f"{change.smallest:.1f} points" if change.smallest <= change.before else "no fall"
+        text.append(f"notices {fall}" if guarded else f"would notice {fall}")
     return f"{name}: {'; '.join(text)}"
 
 

@@ -85,7 +85,7 @@ NTU = Layout(
     shortest=18,
     longest=28,
     evidence=Evidence((9, 10, 13, 14), (0.4, 0.7)),  # right elbow and wrist, left knee and ankle of the first body
-    gestures=((1, 1, 1, 1), (1, 1, -1, -1), (-1, -1, 1, 1), (-1, -1, -1, -1), (1, -1, 1, -1), (-1, 1, -1, 1)),
+    gestures=((1, 1, 1, 1), (1, 1, -1, -1), (-1, -1, 1, 1), (-1, -1, -1, -1), (1, -1, 1, -1)),
 )
 
 
