@@ -72,11 +72,11 @@ def labels_shifted() -> contextlib.AbstractContextManager[object]:
 
 
 def dropout_on() -> contextlib.AbstractContextManager[object]:
-    """Dropout in evaluation, too."""
+    """Dropout in evaluation, too, of the recipe's 0.1: what evaluation reads of the parameters has none."""
     whole = sta_lstm.Dropout.forward
 
     def forward(self: sta_lstm.Dropout, x: Tensor) -> Tensor:
-        was, self.training = self.training, True
+        was, self.training, self.p = self.training, True, self.p or 0.1
         try:
             return whole(self, x)
         finally:

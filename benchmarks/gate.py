@@ -5,10 +5,11 @@
     python -m benchmarks.gate FOLDER faults                # ten broken models (benchmarks/faults.py)
     python -m benchmarks.gate FOLDER baseline --seeds 20   # the predictions of the first seeds as FOLDER/demo.csv.gz
 
-A check takes `--baseline` seeds of the pool for the baseline and others for the runs of now, as many as the demo runs. An honest
-check alarms where any cell does. A fall is made of honest runs: right answers become wrong, the hard samples' first, by a share
-that differs from run to run as much as the runs' own shares of wrong answers do (`fallen`). Checks share the pool's runs, so the
-limits, binomial in the number of checks, leave out the chance that made the pool.
+A check takes `--baseline` seeds of the pool for the baseline and others for the runs of now, as many as the demo runs; networks
+of different folds share nothing, so a run is put together of folds of different seeds. An honest check alarms where a cell does.
+A fall is made of honest runs: right answers become wrong, the hard samples' first, by a share that differs from run to run as
+much as the runs' own shares of wrong answers do (`fallen`). Checks share the pool's runs, so the limits, binomial in the number
+of checks, leave out the chance that made the pool.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import contextlib
 import gzip
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,15 @@ def some(result: Outcomes, places: npt.ArrayLike) -> Outcomes:
     chosen = np.asarray(places)
     seeds = tuple(result.seeds[i] for i in chosen)
     return Outcomes(seeds, result.folds, result.names, result.labels, result.predicted[chosen])
+
+
+def shuffled(whole: Outcomes, rng: np.random.Generator) -> Outcomes:
+    """The runs of a pool in another order, fold by fold: a run's networks of different folds have nothing in common."""
+    predicted = whole.predicted.copy()
+    for fold in np.unique(whole.folds):
+        own = whole.folds == fold
+        predicted[:, own] = predicted[:, own][rng.permutation(len(predicted))]
+    return Outcomes(whole.seeds, whole.folds, whole.names, whole.labels, predicted)
 
 
 def fallen(result: Outcomes, rng: np.random.Generator, whole: Outcomes, points: float) -> Outcomes:
@@ -91,8 +101,8 @@ def drawn(
     rule = rule_of()
     alarms = []
     for name, whole in pools.items():
-        order = rng.permutation(len(whole.seeds))
-        before, after = some(whole, order[: sizes[0]]), some(whole, order[sizes[0] : sum(sizes)])
+        runs, size = shuffled(whole, rng), min(sizes[0], len(whole.seeds) - sizes[1])
+        before, after = some(runs, range(size)), some(runs, range(size, size + sizes[1]))
         alarms.append(alarm(Pair(before, change.get(name, as_it_is)(after, rng)), len(pools), rule))
     return any(alarms)
 
@@ -102,6 +112,7 @@ def alarm(pair: Pair, tests: int, rule: Check) -> bool:
     return regression.judge(pair, tests, rule).alarm
 
 
+@cache
 def rule_of() -> Check:
     """Section `check` of this project."""
     return parameters.load(Path(__file__).parents[1] / "params.yaml").check

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from pipeline.core import cell as cells
+from pipeline.core.training import files
+from pipeline.core.training import run as joint
+from pipeline.core.training.loop import predict
 from pipeline.stages import evaluate, finetune, pretrain
 
 FOLDER = Path("data/results/demo/p-sta-lstm/evaluate")
@@ -40,6 +46,28 @@ def test_accuracy_is_that_of_the_predictions(evaluated: Path) -> None:
     assert document["accuracy"] == pytest.approx(100 * right.mean(), abs=1e-4)
     assert [(r["fold"], r["seed"], r["samples"]) for r in document["runs"]] == [(1, 1, 6), (1, 2, 6), (2, 1, 12), (2, 2, 12)]
     assert sum(r["correct"] for r in document["runs"]) == right.sum()
+
+
+def test_every_fold_and_seed_is_tested_with_its_own_weights(evaluated: Path) -> None:
+    table = pd.read_csv(evaluated / "predictions.csv").set_index(["fold", "seed"])
+    for job in cells.jobs(cells.load("p-sta-lstm", "finetune"), "finetune"):
+        clips = files.clips_of(job, "test")
+        model = joint.build(job, joint.phases_of(job)[-1], {}, clips.store)
+        folder = Path(f"data/runs/demo/p-sta-lstm/finetune/weights/fold-{job.fold}-seed-{job.seed}")
+        model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+        logits = predict(model, clips, 256, torch.device("cpu")).logits
+        found = table.loc[(job.fold, job.seed)].filter(like="logit_").to_numpy()
+        np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)  # six digits in the file
+
+
+def test_evaluation_is_the_same_twice_whatever_the_dropout(evaluated: Path) -> None:
+    job = cells.jobs(cells.load("p-sta-lstm", "evaluate"), "finetune")[0]
+    params = replace(job.params, model=replace(job.params.model, dropout=0.5))  # what evaluation reads has none at all
+    job = replace(job, params=params)
+    torch.manual_seed(1)
+    first = evaluate.work(job).predictions
+    torch.manual_seed(2)
+    pd.testing.assert_frame_equal(first, evaluate.work(job).predictions)
 
 
 def test_mean_attention(evaluated: Path) -> None:

@@ -21,7 +21,7 @@ baseline alone, so whether a cell can be guarded is known before anything is com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import sqrt
 from typing import Protocol
 
@@ -143,6 +143,7 @@ def spread(pair: Pair) -> float:
     return max(float(pair.runs[0].std(ddof=1)), 100 / len(pair.before.names))
 
 
+@cache
 def noticed(level: float, free: int, power: float) -> float:
     """The fall, in standard errors, that Student's one-sided test at this level notices with this power."""
     limit = float(stats.t.isf(level, free))
