@@ -24,7 +24,6 @@ from pipeline.core.training import run as joint
 from pipeline.core.training.batches import Clips
 from pipeline.core.training.job import Job
 from pipeline.errors import AccuracyFell, BaselineMissing
-from pipeline.results.statistics import Difference
 from tests import check_project
 from tests.check_project import CELL
 from tests.conftest import write_params
@@ -378,12 +377,16 @@ def test_baseline_of_another_revision(honest: pd.DataFrame, capsys: pytest.Captu
         check.main(against="--output=x")
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(-0.9, 0.8, "equivalent"), (0.1, 0.9, "equivalent"), (0.2, 1.5, "better"), (-3.0, -0.1, "worse"), (-2.0, 0.5, "undecided")],
-)
-def test_verdicts_on_a_reproduction(low: float, high: float, said: str) -> None:
-    assert reproduced.verdict(Difference((low + high) / 2, low, high, 0.5, 1, 1, 1, 0.95), 1.0) == said
+def test_accepting_keeps_cells_that_are_not_in_use(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    before, other, document = baseline.read("demo")[CELL], "p-paper-lstm", parameters.read()
+    document["grid"]["more"] = [{"protocols": ["p"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "demo"}]
+    write_params(document)
+    for name in (other, "gone"):  # the second is in the grid no more
+        tables = baseline.read("demo") | {name: before}
+        baseline.file_of("demo").write_bytes(baseline.as_csv(tables))
+    baseline.accept()
+    assert sorted(baseline.read("demo")) == sorted([CELL, other])
+    assert f"kept: those of {other}, not in use" in capsys.readouterr().out
 
 
 def test_reproduction_looks_at_the_same_seeds(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import gzip
 import io
 import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,16 +26,28 @@ TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "pre
 
 
 def accept(datasets: Sequence[str] = ()) -> None:
-    """Make the predictions that are there the baselines of the data sets; all are read before the first is written."""
+    """Make the predictions that are there the baselines of the data sets; all are read before the first is written.
+
+    What a baseline has of cells of the grid that are not in use stays.
+    """
     config = parameters.load()
     tables = {dataset: {name: fresh(name) for name in used(config, dataset)} for dataset in chosen(config, datasets)}
     for dataset, found in tables.items():
-        joined = pd.concat([table.assign(cell=name) for name, table in found.items()])[["cell", *COLUMNS]]
-        text = joined.sort_values(["cell", *KEY]).to_csv(index=False, lineterminator="\n")
         path = file_of(dataset)
+        before = read(dataset) if path.exists() else {}
+        kept = {name: table for name, table in before.items() if name in config.every and name not in found}
         with whole(path) as unfinished:
-            unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
-        print(f"{path}: {len(joined)} predictions of {', '.join(found)}")
+            unfinished.write_bytes(as_csv(kept | found))
+        print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}")
+        if kept:
+            print(f"  kept: those of {', '.join(kept)}, not in use")
+
+
+def as_csv(tables: Mapping[str, pd.DataFrame]) -> bytes:
+    """Predictions by cell as a baseline has them, compressed: `cell,fold,seed,name,label,predicted`, sorted."""
+    joined = pd.concat([table.assign(cell=name) for name, table in tables.items()])[["cell", *COLUMNS]]
+    text = joined.sort_values(["cell", *KEY]).to_csv(index=False, lineterminator="\n")
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def chosen(config: Config, datasets: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ files were taken from is left out: an address may have a password in it.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import importlib.metadata
 import json
@@ -19,9 +18,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from pipeline.commands.check import COLUMNS, KEY, fresh
+from pipeline.commands.baseline import as_csv, fresh
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ParamsError, ResultsMissing
@@ -63,9 +60,7 @@ def _entries(config: Config, dataset: str, names: Sequence[str]) -> Iterator[tup
 
 def predictions(names: Sequence[str]) -> bytes:
     """The predictions of these cells as `reports/baseline` has them: `cell,fold,seed,name,label,predicted`, sorted."""
-    table = pd.concat([fresh(name).assign(cell=name) for name in names])[["cell", *COLUMNS]]
-    text = table.sort_values(["cell", *KEY]).to_csv(index=False, lineterminator="\n")
-    return gzip.compress(text.encode(), mtime=0)
+    return as_csv({name: fresh(name) for name in names})
 
 
 def made_with() -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 Other kernels (another processor, another build of torch) round otherwise, and training carries that into other weights. So this
 asks for each cell, over the seeds that both have: are the predictions the same? If not, is accuracy better, worse, or equivalent
-(within `check.equivalent` points), or can that not be told?
+(within `report.margin` points), or can that not be told?
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
 from pipeline.errors import AccuracyFell
 from pipeline.results.regression import Pair
-from pipeline.results.statistics import Difference, compare, outcomes
+from pipeline.results.statistics import compare, of_seeds, outcomes
 
 
 def main(datasets: Sequence[str] = (), against: str = "") -> None:
@@ -50,16 +50,6 @@ def answer(config: Config, pair: Pair) -> str:
     if pair.others == 0:
         return f"{text}identical, all {total} predictions"
     text += f"{pair.others} of {total} predictions differ"
-    if (difference := compare(pair.after, pair.before, config.params.report)) is None:
-        return text
+    difference = compare(of_seeds(pair.after, seeds), of_seeds(pair.before, seeds), config.params.report)
     interval = f"{difference.points:+.1f} points [{difference.low:+.1f}, {difference.high:+.1f}]"
-    return f"{text}, accuracy {interval}: {verdict(difference, config.check.equivalent)}"
-
-
-def verdict(difference: Difference, margin: float) -> str:
-    """`equivalent` where the interval lies within the margin (points), `better`, `worse`, or `undecided`."""
-    if -margin <= difference.low and difference.high <= margin:
-        return "equivalent"
-    if difference.excludes_zero:
-        return "better" if difference.points > 0 else "worse"
-    return "undecided"
+    return f"{text}, accuracy {interval}: {difference.verdict}"

@@ -240,7 +240,6 @@ class Check(Section):
 
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
     power: Annotated[float, Field(ge=0.5, lt=1)]
-    equivalent: Annotated[float, Field(gt=0)]
     guarded: dict[str, list[str]]
     fewer_seeds: list[str]
 

@@ -178,6 +178,12 @@ def subset(result: Outcomes, kept: Bools) -> Outcomes:
     return Outcomes(result.seeds, result.folds[kept], names, result.labels[kept], result.predicted[:, kept], result.unit)
 
 
+def of_seeds(result: Outcomes, seeds: Sequence[int]) -> Outcomes:
+    """The outcomes of these seeds alone, in this order."""
+    rows = [result.seeds.index(seed) for seed in seeds]
+    return replace(result, seeds=tuple(seeds), predicted=result.predicted[rows])
+
+
 def run_accuracies(result: Outcomes) -> Floats:
     """Accuracy of each seed in per cent, mean of the folds' accuracies: float64 `[S]`."""
     return _fold_means(_points(result.correct), result.folds)
