@@ -28,7 +28,7 @@ from pipeline.datasets.shared.errors import (
 from pipeline.datasets.shared.settings import SourceDownload
 from tests.conftest import ROOT
 
-OFF = Florence3dNormalize(axes="file", centre="none")
+OFF = Florence3dNormalize(axes="file", centre="none", largest_coordinate=0.0, largest_step=0.0)
 SPINE = 2
 # x to the right shoulder's side, y up from the sensor, z away from it, in metres: somebody 1.5 m from ankles to head, 3 m away.
 STANDING = np.array(
@@ -262,6 +262,27 @@ def test_the_default_steps_in_one(tmp_path: Path) -> None:
 
 
 # --- what is the same for all -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (50.0, "head: x is 50, beyond normalize.florence3d.largest_coordinate: 10"),
+        (5.1, "head: a step of 5 since the frame before, beyond normalize.florence3d.largest_step: 2"),
+    ],
+)
+def test_numbers_that_no_body_has_are_named_in_metres(scale: float, value: float, said: str, tmp_path: Path) -> None:
+    """In the third line of the file, the second frame of the second video, whatever the unit of the file."""
+    section = params.load(ROOT / "params.yaml").params.normalize.florence3d
+    assert section is not None
+    good, wild = np.array([STANDING] * 2), np.array([STANDING] * 2)
+    wild[1, 0, 0] = value
+    text = lines(1, 1, 1, good[:1] * scale) + lines(2, 1, 1, wild * scale) + lines(3, 2, 1, good * scale)
+    with pytest.raises(TooManyMalformed) as caught:
+        store(tmp_path, text, section)
+    assert f"{florence3d.FILE}, line 3: frame 2, {said}" in str(caught.value)
+    assert store(tmp_path, text, section, 1).index["name"].tolist() == ["v001_a01_c01", "v003_a02_c01"]
 
 
 def test_meta_is_consistent() -> None:

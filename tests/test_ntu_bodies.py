@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from pipeline.config import params
 from pipeline.core.skeletons import Frames
 from pipeline.datasets.ntu import bodies as ntu_bodies
-from pipeline.datasets.ntu.bodies import bodies, body_coordinates, motion
+from pipeline.datasets.ntu.bodies import bodies, body_coordinates, rank
 from pipeline.datasets.ntu.reader import Recording, read
 from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import MalformedSkeleton
@@ -163,12 +164,62 @@ def test_furniture_stays_where_the_rule_is_off(section: NtuNormalize) -> None:
 # --- order and actors -------------------------------------------------------------------------------------------------------
 
 
-def test_motion_of_known_points() -> None:
-    """x is 0 or 2 in equal parts (variance 1), y is 0 or 4 (variance 4), z is constant."""
+def test_both_variances_of_known_points() -> None:
+    """x is 0, then 2 (variance 1, also of each joint over time), y is 0 or 4 by turns (variance 4, the same), z is constant."""
     joints = np.zeros((4, 25, 3), np.float32)
     joints[2:, :, 0], joints[::2, :, 1], joints[:, :, 2] = 2, 4, 9
-    assert motion(joints) == 5.0
-    assert motion(joints[:0]) == 0.0
+    assert rank(joints) == (5.0, 25 * 5.0)
+    assert rank(joints[:0]) == (0.0, 0.0)
+
+
+def test_a_tall_body_that_stands_still_has_variance_of_coordinates_alone() -> None:
+    """12 joints at a height of 1.9, 13 at 0, in all frames alike."""
+    still = np.zeros((6, 25, 3), np.float32)
+    still[:, :12, 1] = 1.9
+    assert rank(still) == (pytest.approx(1.9**2 * 12 * 13 / 25**2), 0.0)
+
+
+def people_and_a_child() -> Recording:
+    """Two people of 1.9 m who stand still, and a child of 1 m who moves by 40 cm, last in the file."""
+    tall, child = pose(0, height=1.9), moving(range(21), 0.02, pose(2, height=1.0))
+    return recording(21, (1, range(21), tall), (2, range(21), np.add(tall, (1, 0, 0))), (3, range(21), child))
+
+
+def test_a_child_who_moves_comes_after_two_tall_people_who_stand_still_by_the_published_rule(section: NtuNormalize) -> None:
+    frames, repairs = found(people_and_a_child(), with_rules(section, order="variance_of_coordinates"))
+    assert np.ptp(frames, axis=0).max() == 0.0  # nobody of the two who are kept moves
+    assert repairs == {ntu_bodies.OTHER_ORDER: 21, ntu_bodies.NO_PLACE: 21}
+
+
+def test_the_child_comes_first_by_the_variance_over_time(section: NtuNormalize) -> None:
+    frames, repairs = found(people_and_a_child(), with_rules(section, order="variance_over_time"))
+    assert np.ptp(frames[:, 0], axis=0).max() == pytest.approx(0.4, abs=1e-6)
+    assert np.ptp(frames[:, 1], axis=0).max() == 0.0
+    assert repairs == {ntu_bodies.ORDER: 21, ntu_bodies.OTHER_ORDER: 21, ntu_bodies.NO_PLACE: 21}
+
+
+@pytest.mark.parametrize("value", [10.5, -1e3, 1e9])
+def test_a_coordinate_out_of_sight_is_taken_as_not_a_number(section: NtuNormalize, value: float) -> None:
+    walking = moving(range(20), 0.1)
+    wild = walking.copy()
+    wild[7, 8, 0] = value
+    frames, repairs = found(recording(20, (1, range(20), wild)), section)
+    np.testing.assert_allclose(frames[:, 0], walking, atol=1e-6)  # between frames 6 and 8 lies what was there
+    assert repairs == {ntu_bodies.TOO_FAR: 1, ntu_bodies.NOT_A_NUMBER: 1}
+    said = re.escape(f"f.skeleton, line {1 + 7 * 28 + 3 + 9}: x is {np.float32(value)}; normalize.ntu.not_a_number")
+    with pytest.raises(MalformedSkeleton, match=said):
+        bodies(recording(20, (1, range(20), wild)), with_rules(section, not_a_number="reject"), "f.skeleton")
+
+
+def test_a_step_that_nobody_takes_is_refused_by_line(section: NtuNormalize) -> None:
+    wild = np.array([STANDING] * 20)
+    wild[12:, 4, 2] += 8.5
+    said = r"line \d+: frame 13, joint 5: a step of 8\.5 since the frame before, beyond normalize\.ntu\.largest_step: 8"
+    with pytest.raises(MalformedSkeleton, match=said) as caught:
+        bodies(recording(20, (1, range(20), np.subtract(wild, (0, 0, 4)))), section, "f.skeleton")
+    assert caught.value.line == 1 + 12 * 28 + 3 + 5
+    off = with_rules(section, largest_step=0.0, largest_coordinate=0.0)
+    assert found(recording(20, (1, range(20), wild)), off)[1] == {}
 
 
 def test_the_body_that_moves_more_comes_first(section: NtuNormalize) -> None:
@@ -247,8 +298,8 @@ def test_nothing_left(section: NtuNormalize, clip: Recording) -> None:
 
 
 def spoilt(*changes: tuple[tuple[Any, ...], float]) -> npt.NDArray[np.float64]:
-    """Twenty frames in which every number grows by 1 a frame, with some of them changed."""
-    joints = STANDING + np.arange(20.0)[:, None, None]
+    """Twenty frames in which every number grows by 1/4 a frame, with some of them changed."""
+    joints = STANDING + np.arange(20.0)[:, None, None] / 4
     for place, value in changes:
         joints[place] = value
     return joints
@@ -264,7 +315,7 @@ def test_nan_is_interpolated_by_joint_and_axis(section: NtuNormalize) -> None:
 def test_nan_at_the_ends_takes_the_nearest_frame(section: NtuNormalize) -> None:
     joints = spoilt(((slice(0, 2), 3, 1), np.nan), ((slice(18, 20), 3, 1), np.nan))
     frames = found(recording(20, (1, range(20), joints)), section)[0]
-    np.testing.assert_allclose(frames[[0, 1, 18, 19], 0, 3, 1], STANDING[3, 1] + [2, 2, 17, 17], rtol=1e-6)
+    np.testing.assert_allclose(frames[[0, 1, 18, 19], 0, 3, 1], STANDING[3, 1] + [0.5, 0.5, 4.25, 4.25], rtol=1e-6)
 
 
 def test_nan_is_interpolated_in_time_not_in_rows(section: NtuNormalize) -> None:
@@ -272,7 +323,7 @@ def test_nan_is_interpolated_in_time_not_in_rows(section: NtuNormalize) -> None:
     at = [0, 1, *range(4, 20)]
     joints = spoilt(((1, 3, 0), np.nan))[at]
     frames = found(recording(20, (1, at, joints)), section)[0]
-    assert frames[1, 0, 3, 0] == pytest.approx(STANDING[3, 0] + 1)
+    assert frames[1, 0, 3, 0] == pytest.approx(STANDING[3, 0] + 0.25)
 
 
 def test_a_joint_never_known_follows_the_spine(section: NtuNormalize) -> None:

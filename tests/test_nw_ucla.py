@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.stages import split
 from tests.conftest import ROOT
 
-OFF = NwUclaNormalize(zero_joints="keep", centre="none")
+OFF = NwUclaNormalize(zero_joints="keep", centre="none", largest_coordinate=0.0, largest_step=0.0)
 NAME = "a12_s03_e00_v02"
 
 
@@ -140,6 +141,28 @@ def test_joints_in_the_sensor_are_interpolated(tmp_path: Path) -> None:
     others = [j for j in range(20) if j not in (4, 7)]
     assert np.array_equal(found[:, others], raw[:, others].astype(np.float32))
     assert repairs(tmp_path / "store")["zero_joints"] == ("interpolate", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ((2, 3, 1), -1000.0, "frame 3, head: y is -1000, beyond normalize.nw_ucla.largest_coordinate: 30"),
+        ((1, 19, 2), 12.0, "frame 2, right foot: a step of 9.05539 since"),
+    ],
+)
+def test_numbers_that_no_body_has_are_named(place: tuple[int, ...], value: float, said: str, tmp_path: Path) -> None:
+    limits = OFF.model_copy(update={"largest_coordinate": 30.0, "largest_step": 8.0})
+    wild = walk()
+    wild[place] = value
+    with pytest.raises(TooManyMalformed, match=re.escape(f"{NAME}.json, line 1: {said}")):
+        store(tmp_path, limits, {NAME: recording(wild)})
+
+
+def test_a_joint_that_was_not_seen_makes_no_step(tmp_path: Path) -> None:
+    far, hidden = (np.add(walk(), (0, 0, 6)) for _ in range(2))
+    hidden[1, 4] = 0
+    limits = OFF.model_copy(update={"largest_coordinate": 30.0, "largest_step": 8.0})
+    assert len(store(tmp_path, limits, {NAME: recording(far), "a12_s03_e01_v02": recording(hidden, "a12_s03_e01_v02")})) == 2
 
 
 @pytest.mark.parametrize(

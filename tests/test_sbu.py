@@ -20,7 +20,15 @@ from pipeline.datasets.shared.clips import smooth
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch, TooManyMalformed
 from tests.conftest import ROOT
 
-OFF = SbuNormalize(denormalize=False, order="file", smooth="none", smooth_ends="keep", centre="none")
+OFF = SbuNormalize(
+    denormalize=False,
+    order="file",
+    smooth="none",
+    smooth_ends="keep",
+    centre="none",
+    largest_coordinate=0.0,
+    largest_step=0.0,
+)
 SWAPPED = ("s01s03", "s02s01", "s02s07", "s03s02", "s03s04", "s03s05", "s03s06", "s06s04", "s07s01")
 TORSO = 2
 
@@ -195,7 +203,7 @@ def test_everything_off_leaves_the_numbers_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ([0.0, 0.0, 0.0], [1.28, 0.96, 0.0]),
+        ([0.0, 0.0, 0.78125], [1.28, 0.96, 1.0]),
         ([0.5, 0.5, 0.78125], [0.0, 0.0, 1.0]),
         ([0.25, 0.75, 7.8125], [0.64, -0.48, 10.0]),
     ],
@@ -268,6 +276,56 @@ def test_the_default_steps_in_one(tmp_path: Path) -> None:
         "centre": ("torsos_per_frame", 1, 6),
         "malformed": ("set aside", 0, 0),
     }
+
+
+# --- numbers that no body has -----------------------------------------------------------------------------------------
+
+
+PLAUSIBLE = {
+    "far away": ((3, 1, 5, 0), 5000.0, "line 4: frame 4, left hand of body 2: x is 5000, beyond normalize.sbu.largest_"),
+    "just too far": ((2, 0, 0, 2), -4.01, "line 3: frame 3, head of body 1: z is -4.01, beyond"),
+    "a jump": ((4, 0, 14, 1), 1.6, "line 5: frame 5, right foot of body 1: a step of 1.1 since the frame before, beyond "),
+}
+
+
+@pytest.mark.parametrize("kind", PLAUSIBLE)
+def test_numbers_that_no_body_has_are_named(kind: str, tmp_path: Path) -> None:
+    place, value, said = PLAUSIBLE[kind]
+    raw = still(6)
+    raw[place] = value
+    limits = switched(largest_coordinate=4.0, largest_step=1.0)
+    files: dict[str, str | bytes] = {"02/003": text(raw), "08/001": text(still(6))}
+    folder = archive(tmp_path / "raw", "s01s02", files)
+    with pytest.raises(TooManyMalformed) as caught:
+        sbu.normalize(folder, tmp_path / "store", limits, 0)
+    assert f"s01s02.zip:s01s02/02/003/skeleton_pos.txt, {said}" in str(caught.value)
+    sbu.normalize(folder, tmp_path / "store", limits, 1)
+    assert Store(tmp_path / "store").index["name"].tolist() == ["s01s02/08/001"]
+    assert repairs(tmp_path / "store")["malformed"] == ("set aside", 1, 0)
+
+
+def test_what_is_just_within_the_limits_stays(tmp_path: Path) -> None:
+    raw = still(6)
+    raw[3, 1, 5] = [0.75 - 0.6, 0.5 + 0.8, 1.5625]  # a step of 1, there and back
+    raw[:, 0, 1, 2] = 4.0
+    assert np.array_equal(store(tmp_path, raw, switched(largest_coordinate=4.0, largest_step=1.0 + 1e-9)), raw.astype(np.float32))
+
+
+@pytest.mark.parametrize(("place", "whose"), [((2, 1), "head of person B"), (2, "head of person A"), ((2, 0, 7), "right elbow")])
+def test_a_person_or_a_joint_of_zeros_is_malformed(place: tuple[int, ...], whose: str) -> None:
+    raw = still(4)
+    raw[place] = 0
+    with pytest.raises(MalformedSkeleton, match=f"f, line 3: expected 15 joints of each person, found 0, 0, 0 as the {whose}"):
+        sbu.parse(text(raw).encode(), "f")
+
+
+def test_people_who_change_sides_are_counted(tmp_path: Path) -> None:
+    """In one clip A and B are exchanged from the fourth frame on, in one they change sides and back; in one nobody does."""
+    swapped, twice = still(6), still(6)
+    swapped[3:], twice[2:4] = swapped[3:, ::-1], twice[2:4, ::-1]
+    files: dict[str, str | bytes] = {"01/001": text(swapped), "02/001": text(twice), "03/001": text(still(6))}
+    sbu.normalize(archive(tmp_path / "raw", "s01s02", files), tmp_path / "store", OFF, 0)
+    assert repairs(tmp_path / "store")["sides"] == ("counted: changed in mid-clip", 2, 3)
 
 
 def test_repeating_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -21,7 +21,15 @@ from pipeline.datasets.utkinect.intervals import ACTIONS, Interval
 from pipeline.datasets.utkinect.settings import UtkinectNormalize
 from tests.conftest import ROOT
 
-OFF = UtkinectNormalize(corrections=False, no_interval="reject", overlaps="keep", repeated_frames="keep", centre="none")
+OFF = UtkinectNormalize(
+    corrections=False,
+    no_interval="reject",
+    overlaps="keep",
+    repeated_frames="keep",
+    centre="none",
+    largest_coordinate=0.0,
+    largest_step=0.0,
+)
 
 
 def switched(**changes: object) -> UtkinectNormalize:
@@ -137,6 +145,19 @@ def test_a_take_that_cannot_be_read_is_set_aside_as_a_whole(kind: str, tmp_path:
     found = store(tmp_path, OFF, text, allowed=1, **takes)
     assert found.index["name"].tolist() == ["s01_e02_a01"]
     assert repairs(tmp_path / "store")["malformed"] == ("set aside", 1, 0)
+
+
+def test_a_take_with_numbers_that_no_body_has_is_set_aside(tmp_path: Path) -> None:
+    """In line 3 the left hand is 9 m nearer than the line before."""
+    lines = [line.split() for line in take(2, 4, 6).splitlines()]
+    lines[2][1 + 3 * 7 + 2] = "-1"
+    wild = "\n".join(map(" ".join, lines))
+    text = "s01_e01\nwalk: 2 6\ns01_e02\nwalk: 2 6\n"
+    limits = switched(largest_coordinate=30.0, largest_step=8.0)
+    said = r"joints_s01_e02\.txt, line 3: frame 3, left hand: a step of 9\.27362 .*normalize\.utkinect\.largest_step: 8"
+    with pytest.raises(TooManyMalformed, match=said):
+        store(tmp_path, limits, text, s01_e01=take(2, 4, 6), s01_e02=wild)
+    assert store(tmp_path, limits, text, 1, s01_e01=take(2, 4, 6), s01_e02=wild).index["name"].tolist() == ["s01_e01_a01"]
 
 
 def test_what_belongs_to_nothing_is_set_aside(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.core.skeletons import Frames, Meta, Sample
-from pipeline.datasets.florence3d.axes import TORSO, Axes, find
+from pipeline.datasets.florence3d.axes import TORSO, UNITS, Axes, find
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
-from pipeline.datasets.shared import sources, stores
+from pipeline.datasets.shared import plausible, sources, stores
 from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import leave_one_out
@@ -84,12 +84,13 @@ _NUMBERS = 3 + len(JOINTS) * 3
 
 
 class Video(NamedTuple):
-    """A video as the file has it; `frames` `[T, 15, 3]`."""
+    """A video as the file has it; `line` is its first, from 1, `frames` `[T, 15, 3]`."""
 
     number: int
     actor: int
     category: int
     frames: Coordinates
+    line: int
 
 
 def fetch(target: Path, section: SourceDownload) -> None:
@@ -124,15 +125,28 @@ def normalize(raw: Path, target: Path, section: Florence3dNormalize, allow_malfo
     axes = find(np.concatenate([video.frames for video in videos])) if section.axes == "upright" else None
     if isinstance(axes, str):
         raise ArchiveMismatch(f"{FILE}: {axes}; set normalize.florence3d.axes to `file` to take the numbers as they are")
+    videos = [video for video in videos if _plausible(video, section, axes, failures)]
+    stores.check_any(videos, failures, allow_malformed, raw)
     rules = [("axes", f"upright: {axes}" if axes else "file"), ("centre", section.centre)]
     clips = [(sample, *repair(video.frames, section, axes)) for sample, video in zip(_samples(videos), videos, strict=True)]
     stores.write(target, stores.Content(META if axes else replace(META, unit=RAW_UNIT), rules, clips, failures))
 
 
+def _plausible(video: Video, section: Florence3dNormalize, axes: Axes | None, failures: list[MalformedSkeleton]) -> bool:
+    """Whether a video has numbers that a body can have, in metres where the axes are known; if not, why is in `failures`."""
+    metres = video.frames[:, None] / (UNITS[axes.unit] if axes else 1.0)
+    try:
+        plausible.check(metres, plausible.limits("florence3d", section), plausible.Lines(FILE, video.line), JOINTS)
+    except MalformedSkeleton as failure:
+        failures.append(failure)
+        return False
+    return True
+
+
 def _samples(videos: Iterable[Video]) -> Iterator[Sample]:
     """Named such as `v003_a01_c02`, so that they sort as the videos do; the replications of an actor and category are counted."""
     seen: Counter[tuple[int, int]] = Counter()
-    for number, actor, category, _ in videos:
+    for number, actor, category, *_ in videos:
         seen[actor, category] += 1
         name = f"v{number:03}_a{actor:02}_c{category:02}"
         yield Sample(name, actor, 0, 0, 0, replication=seen[actor, category], action=category)
@@ -174,7 +188,8 @@ def _video(lines: list[Line], where: str, back: int | None) -> Video:
             raise MalformedSkeleton(where, line[0], f"expected {expected}, found {row[1]:g} and {row[2]:g}")
         if not row[3:].any():
             raise MalformedSkeleton(where, line[0], "expected a skeleton, found zeros alone")
-    return Video(int(number), int(actor), int(category), rows[:, 3:].reshape(-1, len(JOINTS), 3))
+    frames = rows[:, 3:].reshape(-1, len(JOINTS), 3)
+    return Video(int(number), int(actor), int(category), frames, lines[0][0])
 
 
 def repair(raw: Coordinates, section: Florence3dNormalize, axes: Axes | None) -> tuple[Frames, list[int]]:

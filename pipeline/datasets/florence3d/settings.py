@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.section import Section
+from pipeline.datasets.shared.settings import Plausible
 
 
-class Florence3dNormalize(Section):
+class Florence3dNormalize(Plausible):
     """From the numbers of the file to metres; each step can be switched off."""
 
     axes: Literal["upright", "file"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from pipeline.core.skeletons import Frames
 from pipeline.datasets.ntu.reader import JOINTS, Recording
 from pipeline.datasets.ntu.settings import NtuNormalize
+from pipeline.datasets.shared import plausible
 from pipeline.datasets.shared.errors import MalformedSkeleton
 
 Mask = npt.NDArray[np.bool_]
@@ -29,10 +31,12 @@ TWO = 2
 SAME_ID = "track id twice in a frame: second left out"
 NO_COORDINATES = "body without coordinates: taken as absent"
 NOT_A_NUMBER = "coordinate not a number: interpolated"
+TOO_FAR = "coordinate out of sight: taken as not a number"
 HOLE = "hole in a track: kept in place"
 GHOST = "ghost track: dropped"
 FURNITURE = "furniture as a body: dropped"
 ORDER = "order of bodies: changed"
+OTHER_ORDER = "order of bodies: the two variances disagree"
 CHANGED_ID = "changed track id: joined to an actor"
 NO_PLACE = "body beyond two: dropped"
 EMPTY = "frame without a body"
@@ -42,11 +46,13 @@ NO_AXES = "body axes undefined: left as the camera's"
 RULES = {
     SAME_ID: "",
     NO_COORDINATES: "",
+    TOO_FAR: "largest_coordinate",
     NOT_A_NUMBER: "not_a_number",
     GHOST: "shortest_track",
     FURNITURE: "spread_share",
     HOLE: "",
     ORDER: "order",
+    OTHER_ORDER: "",
     CHANGED_ID: "",
     NO_PLACE: "",
     EMPTY: "empty_frames",
@@ -54,13 +60,28 @@ RULES = {
 }
 
 
+class Rank(NamedTuple):
+    """Two measures of how much a body moves, in square metres; NaN where they are not known yet. The larger comes first.
+
+    `variance_of_coordinates`: the variance over all joints and frames together, summed over x, y, z, which published code takes
+    for what the data set's FAQ says. Most of it is how far the joints of a body are apart: a tall person who stands still has
+    more of it than a child who moves. `variance_over_time`: that of each joint over the frames, summed over x, y, z and joints.
+    """
+
+    variance_of_coordinates: float
+    variance_over_time: float
+
+
+UNRANKED = Rank(float("nan"), float("nan"))
+
+
 @dataclass(frozen=True)
 class Track:
-    """One body: `present` bool `[T]`; `joints` float32 `[T, 25, 3]`, zeros where absent; `motion` ranks it (NaN: unknown yet)."""
+    """One body: `present` bool `[T]`; `joints` float32 `[T, 25, 3]`, zeros where absent; `rank`: by which bodies are ordered."""
 
     present: Mask
     joints: Frames
-    motion: float = float("nan")
+    rank: Rank = UNRANKED
 
     @property
     def interval(self) -> tuple[int, int]:
@@ -77,13 +98,17 @@ class Track:
 def bodies(recording: Recording, section: NtuNormalize, file: str) -> tuple[Frames, Found]:
     """Repair a file: frames float32 `[T, M, 25, 3]` with M = 1 or 2 actors, and for each repair the frames it touched.
 
-    T is 0 where no body is left. Raises `MalformedSkeleton` for NaN or infinity where `section.not_a_number` is `reject`.
+    T is 0 where no body is left. Raises `MalformedSkeleton` for a step beyond `section.largest_step` of a body that is kept, and
+    where `section.not_a_number` is `reject` for NaN, infinity and a coordinate beyond `section.largest_coordinate`.
     """
     found: Found = Counter()
+    as_read, recording = recording, in_sight(recording, section, found)
     if section.not_a_number == "reject":
-        _reject_not_finite(recording, file)
+        _reject_not_finite(recording, as_read, file)
     tracks = [track for raw in tracks_of(recording, found) if (track := interpolated(raw, found))]
     tracks = without_furniture(without_ghosts(tracks, section, found), section, found)
+    for track in tracks:
+        _check_steps(track, recording, section, file)
     found[HOLE] += sum(track.interval[1] + 1 - track.interval[0] - track.size for track in tracks)
     chosen = actors(ordered(tracks, section, found), found)
     if not chosen:
@@ -97,9 +122,30 @@ def bodies(recording: Recording, section: NtuNormalize, file: str) -> tuple[Fram
     return centred(frames, present, section, found), found
 
 
-def _reject_not_finite(recording: Recording, file: str) -> None:
+def in_sight(recording: Recording, section: NtuNormalize, found: Found) -> Recording:
+    """The recording with NaN for every coordinate beyond `section.largest_coordinate`, counted by frames."""
+    if not section.largest_coordinate:
+        return recording
+    beyond = np.isfinite(recording.joints) & (np.abs(recording.joints) > section.largest_coordinate)
+    if not beyond.any():
+        return recording
+    found[TOO_FAR] += len(np.unique(recording.frames[beyond.any(axis=(1, 2))]))
+    return replace(recording, joints=np.where(beyond, np.float32(np.nan), recording.joints))
+
+
+def _check_steps(track: Track, recording: Recording, section: NtuNormalize, file: str) -> None:
+    """Raise `MalformedSkeleton` for a joint that goes farther from one frame to the next than `section.largest_step`."""
+    seen = np.repeat(track.present[:, None, None], JOINTS, axis=2)
+    limits = plausible.limits("ntu", section)._replace(coordinate=0.0)  # those are repaired
+    if step := plausible.first(track.joints[:, None], limits, seen):
+        body = int(np.flatnonzero(recording.frames == step.frame)[0])
+        what = f"frame {step.frame + 1}, joint {step.joint + 1}: {step.reason}"
+        raise MalformedSkeleton(file, recording.line(body, step.joint), what)
+
+
+def _reject_not_finite(recording: Recording, as_read: Recording, file: str) -> None:
     for body, joint, axis in np.argwhere(~np.isfinite(recording.joints))[:1]:
-        line, value = recording.line(int(body), int(joint)), recording.joints[body, joint, axis]
+        line, value = recording.line(int(body), int(joint)), as_read.joints[body, joint, axis]
         raise MalformedSkeleton(file, line, f"{'xyz'[axis]} is {value}; normalize.ntu.not_a_number: interpolate would repair it")
 
 
@@ -158,18 +204,21 @@ def without_ghosts(tracks: list[Track], section: NtuNormalize, found: Found) -> 
     return long
 
 
-def motion(joints: Frames) -> float:
-    """Sum over x, y, z of the variance over all joints and frames together, in square metres; 0 for no frames."""
-    return float(joints.reshape(-1, 3).var(axis=0, dtype=np.float64).sum()) if len(joints) else 0.0
+def rank(joints: Frames) -> Rank:
+    """Both measures of `[T, 25, 3]`; 0 for no frames."""
+    if not len(joints):
+        return Rank(0.0, 0.0)
+    over_all = joints.reshape(-1, 3).var(axis=0, dtype=np.float64).sum()
+    return Rank(float(over_all), float(joints.var(axis=0, dtype=np.float64).sum()))
 
 
 def without_furniture(tracks: list[Track], section: NtuNormalize, found: Found) -> list[Track]:
-    """Measure the motion of the tracks; drop those too wide for their height in too many frames, but never the last track.
+    """Measure the tracks; drop those too wide for their height in too many frames, but never the last track.
 
     A frame is noise where a body's extent in x exceeds `spread_ratio` times that in y. A track stays if less than `spread_share`
-    of its frames is noise; the motion that ranks it is then the smaller of those with and without these frames.
+    of its frames is noise; what ranks it is then the smaller of the values with and without these frames.
     """
-    kept = [replace(track, motion=motion(track.joints[track.present])) for track in tracks]
+    kept = [replace(track, rank=rank(track.joints[track.present])) for track in tracks]
     for track in list(kept) if section.spread_ratio else []:
         if len(kept) == 1:
             break
@@ -181,15 +230,21 @@ def without_furniture(tracks: list[Track], section: NtuNormalize, found: Found) 
             del kept[place]
             found[FURNITURE] += track.size
         elif noise.any():
-            kept[place] = replace(track, motion=min(track.motion, motion(joints[~noise])))
+            kept[place] = replace(track, rank=Rank(*map(min, track.rank, rank(joints[~noise]))))
     return kept
 
 
 def ordered(tracks: list[Track], section: NtuNormalize, found: Found) -> list[Track]:
-    """The track with the largest motion first; equal ones, and `order: file`, in order of appearance."""
+    """The track with the largest value of `section.order` first; equal ones, and `order: file`, in order of appearance."""
+    by = {
+        "variance_of_coordinates": sorted(tracks, key=lambda track: -track.rank.variance_of_coordinates),
+        "variance_over_time": sorted(tracks, key=lambda track: -track.rank.variance_over_time),
+    }
+    if any(a is not b for a, b in zip(*by.values(), strict=True)):
+        found[OTHER_ORDER] += len(tracks[0].present)
     if section.order == "file":
         return tracks
-    result = sorted(tracks, key=lambda track: -track.motion)
+    result = by[section.order]
     if any(a is not b for a, b in zip(tracks, result, strict=True)):
         found[ORDER] += len(tracks[0].present)
     return result

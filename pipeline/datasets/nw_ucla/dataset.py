@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from pipeline.core.skeletons import Frames, Meta, Sample
 from pipeline.datasets.nw_ucla.settings import NwUclaNormalize
-from pipeline.datasets.shared import kinect, sources, stores
+from pipeline.datasets.shared import kinect, plausible, sources, stores
 from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import check_names
@@ -95,7 +95,7 @@ def normalize(raw: Path, target: Path, section: NwUclaNormalize, allow_malformed
     Raises `TooManyMalformed` where more than `allow_malformed` files cannot be read, `RawDataMissing` where there is none that
     can, `ArchiveMismatch` where the archive is damaged.
     """
-    found = list(_recordings(raw / ARCHIVE))
+    found = list(_recordings(raw / ARCHIVE, section))
     failures = [one for one in found if isinstance(one, MalformedSkeleton)]
     clips = [(sample, *repair(frames, section)) for sample, frames in (one for one in found if isinstance(one, tuple))]
     stores.check_any(clips, failures, allow_malformed, raw)
@@ -104,7 +104,7 @@ def normalize(raw: Path, target: Path, section: NwUclaNormalize, allow_malformed
     stores.write(target, stores.Content(meta, rules, clips, failures))
 
 
-def _recordings(path: Path) -> Iterator[tuple[Sample, Coordinates] | MalformedSkeleton]:
+def _recordings(path: Path, section: NwUclaNormalize) -> Iterator[tuple[Sample, Coordinates] | MalformedSkeleton]:
     """The recordings of the archive by name, or why one cannot be read."""
     if not path.is_file():
         raise RawDataMissing(f"{path}: no such file; run `dvc repro` to fetch it")
@@ -112,9 +112,18 @@ def _recordings(path: Path) -> Iterator[tuple[Sample, Coordinates] | MalformedSk
         for member in sorted(archive.namelist()):
             text = sources.read_member(archive, member)
             try:
-                yield parse(text, Path(member).name)
+                sample, frames = parse(text, Path(member).name)
+                _check(frames, section, Path(member).name)
+                yield sample, frames
             except MalformedSkeleton as failure:
                 yield failure
+
+
+def _check(frames: Coordinates, section: NwUclaNormalize, where: str) -> None:
+    """Raise `MalformedSkeleton` for a number that no body has; joints at 0, 0, 0 were not seen and are no ends of steps."""
+    seen: npt.NDArray[np.bool_] = np.asarray(frames[:, None].any(axis=-1))
+    if found := plausible.first(frames[:, None], plausible.limits("nw_ucla", section), seen):
+        raise plausible.malformed(found, where, 1, kinect.JOINTS)
 
 
 def parse(text: bytes, where: str) -> tuple[Sample, Coordinates]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.section import Section
+from pipeline.datasets.shared.settings import Plausible
 
 
-class NwUclaNormalize(Section):
+class NwUclaNormalize(Plausible):
     """From the sensor's skeletons to clips; each step can be switched off."""
 
     zero_joints: Literal["interpolate", "keep"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline.core.skeletons import Frames, Meta, Sample
 from pipeline.datasets.sbu.archives import LICENCE, SETS, TOTAL, fetch, read_set
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
-from pipeline.datasets.shared import stores
+from pipeline.datasets.shared import plausible, stores
 from pipeline.datasets.shared.clips import WINDOW, Coordinates, centre, smooth
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, SplitMismatch
 from pipeline.datasets.shared.lines import numbers
@@ -109,14 +109,16 @@ def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: i
     failures: list[MalformedSkeleton] = []
     for where, sample, text in _sequences(raw):
         try:
-            clips.append((sample, parse(text, where)))
+            raw_clip = parse(text, where)
+            plausible.check(raw_clip, plausible.limits("sbu", section), plausible.Lines(where), JOINTS)
+            clips.append((sample, raw_clip))
         except MalformedSkeleton as failure:
             failures.append(failure)
     stores.check_any(clips, failures, allow_malformed, raw)
     unit = META.unit if section.denormalize else RAW_UNIT
     meta = replace(META, unit=unit, left_first=section.order == "left_first")
     repaired = [(sample, *repair(coordinates, section)) for sample, coordinates in clips]
-    stores.write(target, stores.Content(meta, rules(section), repaired, failures))
+    stores.write(target, stores.Content(meta, rules(section), repaired, failures, exchanged(clip for _, clip in clips)))
 
 
 def _sequences(raw: Path) -> Iterator[tuple[str, Sample, bytes]]:
@@ -136,7 +138,8 @@ def parse(text: bytes, where: str) -> Coordinates:
     """Coordinates as they stand in the file: float64 `[T, 2, 15, 3]`, person A first.
 
     Line ends may be CRLF or LF, blank lines may follow. Raises `MalformedSkeleton` for the first line that has not 91
-    finite numbers or whose frame number does not follow the one before it (a lost line).
+    finite numbers, whose frame number does not follow the one before it (a lost line), or with a joint at 0, 0, 0 (real files
+    have none). The first number is that of the frame in the recording of the set, so it may be any.
     """
     lines = text.rstrip().splitlines()
     if not lines:
@@ -147,7 +150,21 @@ def parse(text: bytes, where: str) -> Coordinates:
         if rows and row[0] != rows[-1][0] + 1:
             raise MalformedSkeleton(where, number, f"expected frame {rows[-1][0] + 1:.0f}, found {row[0]:g}")
         rows.append(row)
-    return np.array(rows)[:, 1:].reshape(len(rows), META.bodies, len(JOINTS), 3)
+    frames = np.array(rows)[:, 1:].reshape(len(rows), META.bodies, len(JOINTS), 3)
+    for frame, body, joint in np.argwhere(~frames.any(axis=3))[:1]:
+        found = f"found 0, 0, 0 as the {JOINTS[joint]} of person {'AB'[body]}"
+        raise MalformedSkeleton(where, int(frame) + 1, f"expected 15 joints of each person, {found}")
+    return frames
+
+
+def exchanged(clips: Iterable[Coordinates]) -> list[tuple[str, str, int, int]]:
+    """A row of `repairs.csv` where people change sides in mid-clip: clips, and how often in all. No row where nobody does.
+
+    They may pass each other, or the file has A and B exchanged from a frame on; nothing is repaired. In the real files nobody
+    does, and a row of zeros would change the stores on which all trained cells depend.
+    """
+    changes = [int(np.diff(clip[:, 0, TORSO, 0] > clip[:, 1, TORSO, 0]).sum()) for clip in clips]
+    return [("sides", "counted: changed in mid-clip", sum(n > 0 for n in changes), sum(changes))] if any(changes) else []
 
 
 def rules(section: SbuNormalize) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.datasets.shared.settings import Plausible
 from pipeline.section import Count, Section
 
 
@@ -17,7 +18,7 @@ class SbuDownload(Section):
     timeout_s: Annotated[float, Field(gt=0)]
 
 
-class SbuNormalize(Section):
+class SbuNormalize(Plausible):
     """From SBU's raw numbers to metres; each step can be switched off."""
 
     denormalize: bool

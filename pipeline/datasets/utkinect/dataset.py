@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.core.skeletons import Meta, Sample
-from pipeline.datasets.shared import kinect, sources, stores
+from pipeline.datasets.shared import kinect, plausible, sources, stores
 from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import leave_one_out
@@ -108,6 +108,8 @@ def _clips_of(
     name = file.stem.removeprefix("joints_")
     try:
         take = parse(file.read_bytes(), file.name, name)
+        limits = plausible.limits("utkinect", section)
+        plausible.check(take.skeletons[:, None], limits, plausible.Lines(file.name), kinect.JOINTS)
     except MalformedSkeleton as failure:
         yield failure
         return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.section import Section
+from pipeline.datasets.shared.settings import Plausible
 
 
-class UtkinectNormalize(Section):
+class UtkinectNormalize(Plausible):
     """From takes and intervals to clips; each repair can be switched off."""
 
     corrections: bool
