@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 # Faults: "cut" (connection closed half-way), "long" / "short" (announces more / fewer bytes than the file has),
-# "total" (wrong total in Content-Range), "flip" (one bit of the body changed), or an HTTP status.
+# "total" (wrong total in Content-Range), "flip" (one bit of the body changed), "drip" (a byte every 20 ms), "endless" (no length
+# announced, and the body again and again), "word" (a length that is no number), or an HTTP status.
 Fault = str | int | None
 
 
@@ -84,8 +86,14 @@ class Loopback:
         if partial:
             request.send_header("Content-Range", f"bytes {start}-{end - 1}/{total + (fault == 'total')}")
         announced = len(body) + {"long": 10, "short": -min(10, len(body) // 2)}.get(str(fault), 0)
-        request.send_header("Content-Length", str(announced))
+        if fault != "endless":
+            request.send_header("Content-Length", "abc" if fault == "word" else str(announced))
         request.end_headers()
+        while fault == "endless":
+            request.wfile.write(body)
+        for byte in body if fault == "drip" else b"":
+            request.wfile.write(bytes([byte]))
+            time.sleep(0.02)
         if fault == "cut":
             body = body[: len(body) // 2]
         if fault == "flip":

@@ -20,7 +20,7 @@ from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
 from pipeline.stages import download
-from tests.conftest import in_a_project, write_params
+from tests.conftest import document_of_params, in_a_project, write_params
 from tests.loopback import Fault, Loopback
 
 Files = dict[str, bytes]
@@ -77,7 +77,7 @@ SOURCES: dict[str, Callable[[Path], Path]] = {
 
 
 def section(source: Path | str, retries: int = 1) -> SbuDownload:
-    return SbuDownload(source=str(source), retries=retries, timeout_s=5.0)
+    return SbuDownload(source=str(source), retries=retries, timeout_s=5.0, total_s=60.0, total_mb=100, published_frames=False)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -221,6 +221,48 @@ def test_a_wrong_archive_is_named(kind: str, spoil: Callable[[Path], None], tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_the_published_frames_of_282_sequences_are_known() -> None:
+    known = sbu_archives.published_frames()
+    assert len(known) == 282
+    assert known["s01s02/01/001"] == (55, 99)
+    assert sum(last - first + 1 for first, last in known.values()) == 6822
+
+
+@pytest.mark.parametrize(("spoilt", "found"), [("first", "56 to 99"), ("last", "55 to 98"), ("all", "(none)")])
+def test_a_lost_first_or_last_line_is_named(spoilt: str, found: str, tmp_path: Path) -> None:
+    """Files as published, but for one in the first set; nothing but the numbers of frames is looked at."""
+    known = sbu_archives.published_frames()
+    for name in sbu.SETS:
+        files = {}
+        for sequence, (first, last) in known.items():
+            if sequence.startswith(name):
+                lines = [f"{number},0.5\r\n" for number in range(first, last + 1)]
+                if sequence == "s01s02/01/001":
+                    lines = {"first": lines[1:], "last": lines[:-1], "all": []}[spoilt]
+                files[f"{sequence}/skeleton_pos.txt"] = "".join(lines).encode()
+        (tmp_path / "a").mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "a" / f"{name}.zip", "w") as archive:
+            for member, text in files.items():
+                archive.writestr(member, text)
+    said = f"s01s02/01/001/skeleton_pos.txt: expected frames 55 to 99 as in the clean version 2.0, found frames {found};"
+    with pytest.raises(ArchiveMismatch, match=re.escape(said)):
+        sbu.fetch(tmp_path / "out", section(tmp_path / "a").model_copy(update={"published_frames": True}))
+    assert not (tmp_path / "out").exists()
+    sbu.fetch(tmp_path / "out", section(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_sequence_that_would_fill_the_memory_is_not_unpacked(nested: bool, tmp_path: Path) -> None:
+    folder = zips(tmp_path / "a")
+    name = "s01s02/01/001/skeleton_pos.txt"
+    with zipfile.ZipFile(folder / "s01s02.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as member:
+        for _ in range(65):
+            member.write(bytes(1 << 20))
+    source = zipped(folder, tmp_path / "all.zip") if nested else folder
+    with pytest.raises(ArchiveMismatch, match=rf"{name} would unpack to 68,157,440 bytes; .* at most 67,108,864"):
+        sbu.fetch(tmp_path / "out", section(source))
+
+
 def test_no_such_source_says_what_can_be_one(tmp_path: Path) -> None:
     with pytest.raises(RawDataMissing, match=r"SBU_SOURCE.*expected a folder or a zip with the 21 archives"):
         sbu.fetch(tmp_path / "out", section(tmp_path / "nowhere"))
@@ -232,6 +274,9 @@ def test_no_such_source_says_what_can_be_one(tmp_path: Path) -> None:
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Path:
     in_a_project(Path(), monkeypatch)
+    document = document_of_params()
+    document["download"]["sbu"]["published_frames"] = False  # the texts here are no recordings
+    write_params(document)
     return Path()
 
 
@@ -311,7 +356,7 @@ def test_the_real_archives_from_loopback(
     ranges: bool, faults: Callable[[int, str], Fault], tmp_path: Path, real: Callable[[str], Path]
 ) -> None:
     source = real("sbu")
-    sbu.fetch(tmp_path / "local", section(source))
+    sbu.fetch(tmp_path / "local", section(source).model_copy(update={"published_frames": True}))
     with Loopback(source, ranges, faults) as server:
         sbu.fetch(tmp_path / "web", section(server.url, retries=5))
     assert digests(tmp_path / "web") == digests(tmp_path / "local")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.commands import use
 from pipeline.config import params
@@ -684,3 +685,43 @@ def test_provenance_of_known_lines(tmp_path: Path) -> None:
         ("a.c.d", "x", "same-lab", "code: line 5 # and more"),
         ("f", "0.5", "ours", ""),
     ]
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 10)}]\n" for a, b in zip("abcde", "bcdef", strict=True)
+)
+
+
+def test_aliases_that_stand_for_a_million_values_are_refused(tmp_path: Path) -> None:
+    """Each line after the first has ten aliases of the one before: the fifth stands for more than 100,000 values."""
+    few = "".join(LAUGHS.splitlines(keepends=True)[:4])
+    assert len(params.parse(few)["d"]) == 10
+    (tmp_path / "params.yaml").write_text(LAUGHS)
+    said = r"params\.yaml: cannot be read: line 5: aliases \(& and \*\) stand for more than 100,000 values in all"
+    with pytest.raises(ParamsError, match=said):
+        params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "passes"),
+    [
+        ("a: &a [1, 2]\nb: [*a, *a]\n", 13, True),  # keys a and b; list and two numbers, three times; a list around two of them
+        ("a: &a [1, 2]\nb: [*a, *a]\n", 12, False),
+        ("a: &a {b: 1}\nc: {<<: *a, d: 2}\n", 20, True),
+        ("a: &a [*a]\n", 1000, False),  # refers to itself
+        ("a: &a 1\nb: *a\n", 5, True),
+    ],
+)
+def test_values_are_counted_with_aliases_written_out(text: str, most: int, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "MOST_VALUES", most)
+    if passes:
+        assert params.parse(text)["a"]
+    else:
+        with pytest.raises(YAMLError, match="aliases"):
+            params.parse(text)
+
+
+def test_deep_nesting_is_an_error_for_people(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("a: " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(ParamsError, match=r"cannot be read: nested too deeply"):
+        params.load(tmp_path / "params.yaml")

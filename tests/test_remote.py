@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import signal
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from pipeline.datasets.shared import remote
-from pipeline.datasets.shared.errors import DownloadFailed, RawDataMissing
+from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
 from tests.loopback import Fault, Loopback
 
 TEXTS = {f"s01s02/01/00{i}/skeleton_pos.txt": random.Random(i).randbytes(3000).hex().encode() for i in (1, 2, 3)}
@@ -51,7 +52,7 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def fetch(server: Loopback, scratch: Path, retries: int = RETRIES, name: str = "a.zip") -> dict[str, bytes]:
-    return remote.fetch_members(f"{server.url}/{name}", is_text, scratch, retries, timeout_s=5.0)
+    return remote.fetch_members(f"{server.url}/{name}", is_text, scratch, retries, remote.Budget(5.0, 60.0, 10_000_000))
 
 
 def data_span(file: Path, member: str) -> tuple[int, int]:
@@ -163,3 +164,43 @@ def test_pauses_double_up_to_a_limit(web: Path, scratch: Path, monkeypatch: pyte
         fetch(server, scratch, retries=5)
     assert pauses == [4.0, 8.0, 16.0, 30.0, 30.0]
     assert len(server.served) == 6
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(web: Path, scratch: Path, ranges: bool) -> None:
+    """Never silent for `timeout_s`: complete it would be after 20 minutes."""
+    with Loopback(web, ranges, lambda number, path: "drip") as server, pytest.raises(DownloadFailed) as caught:
+        remote.fetch_members(f"{server.url}/a.zip", is_text, scratch, 5, remote.Budget(5.0, 0.5, 10_000_000))
+    assert f"{server.url}/a.zip: not complete after 0.5 s in all; raise download.<data set>.total_s" in str(caught.value)
+    assert list(scratch.iterdir()) == []
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_body_that_never_ends_is_given_up(web: Path, scratch: Path) -> None:
+    with Loopback(web, False, lambda number, path: "endless") as server, pytest.raises(DownloadFailed, match="1 MB in all"):
+        remote.fetch_members(f"{server.url}/a.zip", is_text, scratch, 5, remote.Budget(5.0, 60.0, 1_000_000))
+    assert len(server.served) == 1
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_several_archives_take_is_counted_together(web: Path, scratch: Path) -> None:
+    size = sum(data_span(web / "a.zip", name)[1] - data_span(web / "a.zip", name)[0] for name in TEXTS)
+    with Loopback(web) as server:
+        budget = remote.Budget(5.0, 60.0, 2 * size)
+        for _ in range(2):
+            assert remote.fetch_members(f"{server.url}/a.zip", is_text, scratch, 0, budget) == TEXTS
+        with pytest.raises(DownloadFailed, match="MB in all"):
+            remote.fetch_members(f"{server.url}/a.zip", is_text, scratch, 0, budget)
+
+
+def test_a_length_that_is_no_number_is_named(web: Path, scratch: Path) -> None:
+    with Loopback(web, False, lambda number, path: "word") as server, pytest.raises(DownloadFailed, match="attempt"):
+        fetch(server, scratch, retries=0)
+
+
+def test_a_member_that_would_fill_the_memory_does_not_travel(web: Path, scratch: Path) -> None:
+    with zipfile.ZipFile(web / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("big.txt", "w") as member:
+        for _ in range(65):
+            member.write(bytes(1 << 20))
+    with Loopback(web) as server, pytest.raises(ArchiveMismatch, match=r"a\.zip: big\.txt would unpack to 68,157,440 bytes"):
+        fetch(server, scratch)

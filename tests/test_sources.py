@@ -110,3 +110,12 @@ def encrypted(archive: bytes) -> bytes:
     for place in (6, archive.index(b"PK\x01\x02") + 8):
         struct.pack_into("<H", changed, place, struct.unpack_from("<H", changed, place)[0] | 1)
     return bytes(changed)
+
+
+def test_a_member_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("clip_1.txt", "w") as member:
+        for _ in range(65):
+            member.write(bytes(1 << 20))
+    assert (tmp_path / "a.zip").stat().st_size < 100_000
+    with pytest.raises(ArchiveMismatch, match=r"a\.zip: clip_1\.txt would unpack to 68,157,440 bytes; .* at most 67,108,864"):
+        sources.read(str(tmp_path / "a.zip"), WANTED, "advice")

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from pipeline.config import grid
 from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Saliency, Search
@@ -28,6 +29,8 @@ from pipeline.section import Section
 FILE = Path("params.yaml")
 SETTINGS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")
 UNREGULARISED = {"lambda1": 0.0, "lambda2": 0.0, "lambda3": 0.0}
+MOST_VALUES = 100_000
+"""Of a YAML file with its aliases written out; params.yaml has some 1,500."""
 _S = TypeVar("_S", bound=Section)
 
 
@@ -73,15 +76,48 @@ def _present(section: _S | None, name: str, where: str) -> _S:
 
 
 def parse(text: str) -> Any:
-    """YAML 1.2, read with the library and the rules that DVC reads it with."""
-    return YAML(typ="safe").load(text)
+    """YAML 1.2, read with the library and the rules that DVC reads it with.
+
+    Raises `YAMLError`, also where it is nested too deeply, or its aliases stand for more than `MOST_VALUES` values in all.
+    """
+    try:
+        if "&" in text:
+            _check_aliases(text)
+        return YAML(typ="safe").load(text)
+    except RecursionError:
+        raise YAMLError("nested too deeply") from None
+
+
+def _check_aliases(text: str) -> None:
+    """Count values with aliases written out: a few lines of aliases to aliases can stand for more than a machine holds."""
+    sizes: dict[str, int] = {}
+    around = [0]  # values in each collection that is open, the document's first
+    anchors: list[str | None] = []
+    for event in YAML(typ="safe").parse(text):
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, CollectionStartEvent):
+            anchors.append(anchor)
+            around.append(1)
+            continue
+        if isinstance(event, CollectionEndEvent):
+            anchor, size = anchors.pop(), around.pop()
+        elif isinstance(event, AliasEvent):
+            anchor, size = None, sizes.get(str(anchor), MOST_VALUES)  # an anchor that is still open refers to itself
+        else:
+            size = int(isinstance(event, ScalarEvent))
+        around[-1] += size
+        if anchor is not None:
+            sizes[str(anchor)] = size
+        if around[-1] > MOST_VALUES:
+            line = event.start_mark.line + 1
+            raise YAMLError(f"line {line}: aliases (& and *) stand for more than {MOST_VALUES:,} values in all")
 
 
 def read(path: Path = FILE) -> dict[str, Any]:
     """The file as it stands; `ParamsError` where it has no sections."""
     try:
         document = parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ParamsError(f"{path}: cannot be read: {error}") from error
     if not isinstance(document, dict):
         raise ParamsError(f"{path}: expected sections of parameters, found {type(document).__name__}")

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from pipeline.core.skeletons import Sample
 from pipeline.datasets.shared.clips import write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
-from pipeline.datasets.shared.sources import DAMAGED
+from pipeline.datasets.shared.sources import DAMAGED, check_size
 
 T = TypeVar("T")
 
@@ -147,6 +147,7 @@ class ZipSource:
         info = self._zip.getinfo(_of(member, self._paths, self.path))
         if (info.file_size, info.CRC) != (member.size, member.crc32):
             raise _changed(self.path, member, info.file_size, info.CRC)
+        check_size(info, str(self.path))
         try:
             return self._zip.read(info)
         except DAMAGED as error:

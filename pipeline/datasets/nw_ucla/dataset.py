@@ -137,6 +137,8 @@ def parse(text: bytes, where: str) -> tuple[Sample, Coordinates]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise MalformedSkeleton(where, error.lineno, f"expected JSON, found none: {error.msg}") from error
+    except RecursionError as error:
+        raise MalformedSkeleton(where, 1, "expected a list of skeletons, found lists nested too deeply") from error
     except UnicodeDecodeError as error:
         raise MalformedSkeleton(where, 1, f"expected JSON, found none: {error.reason}") from error
     return sample, _skeletons(document, sample, where)

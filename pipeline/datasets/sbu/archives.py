@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
-from pipeline.datasets.shared.sources import DAMAGED, open_zip, write_zip
+from pipeline.datasets.shared.sources import DAMAGED, LARGEST_ARCHIVE, check_size, open_zip, write_zip
 
 OFFICIAL = "http://vision.cs.stonybrook.edu/~kiwon/Datasets/SBU_Kinect_Interactions"
 LICENCE = (
@@ -60,6 +60,8 @@ def fetch(target: Path, section: SbuDownload) -> None:
             with contextlib.suppress(RawDataMissing):  # all that are missing are named together below
                 sets[name] = read(name)
     _check_complete(sets, source)
+    if section.published_frames:
+        _check_frames(sets, source)
     for name, members in sets.items():
         write_zip(target / "sbu" / f"{name}.zip", members)
     tqdm.write(f"sbu: {TOTAL} sequences in {len(sets)} archives", file=sys.stderr)
@@ -68,7 +70,8 @@ def fetch(target: Path, section: SbuDownload) -> None:
 def _reader(source: str, section: SbuDownload, stack: contextlib.ExitStack) -> Callable[[str], Members]:
     """How to read one set from this kind of source; `RawDataMissing` from it means that the set is not there."""
     if source.startswith(("http://", "https://")):
-        return partial(_from_url, source, section)
+        budget = remote.Budget(section.timeout_s, section.total_s, section.total_mb * 1_000_000)
+        return partial(_from_url, source, section, budget)
     path = Path(source).expanduser()
     if path.is_dir():
         return partial(_from_folder, path)
@@ -91,6 +94,31 @@ def _check_complete(sets: Mapping[str, Members], source: str) -> None:
         )
 
 
+def published_frames() -> dict[str, tuple[int, int]]:
+    """Sequence, such as `s01s02/01/001` -> the numbers of its first and last frame in the clean version 2.0."""
+    rows = (line.split() for line in Path(__file__).with_name("frames.txt").read_text(encoding="ascii").splitlines())
+    return {name: (int(first), int(last)) for name, first, last in rows}
+
+
+def _check_frames(sets: Mapping[str, Members], source: str) -> None:
+    """Raise `ArchiveMismatch` where a file begins or ends with another frame than the published one, or is not there.
+
+    The numbers are those of the recording of the whole set, so that nothing else shows that a first or last line is lost.
+    """
+    known = published_frames()
+    for members in sets.values():
+        for member, text in members.items():
+            lines = text.split()
+            found = tuple(line.partition(b",")[0].decode("ascii", "replace") for line in (lines[0], lines[-1])) if lines else ()
+            expected = tuple(map(str, known.get(member.rpartition("/")[0], ())))
+            if found != expected:
+                wanted, has = (f"frames {' to '.join(numbers) or '(none)'}" for numbers in (expected, found))
+                raise ArchiveMismatch(
+                    f"{source}: {member}: expected {wanted} as in the clean version 2.0, found {has}; get it again, or set "
+                    f"download.sbu.published_frames to false for files that are meant to differ"
+                )
+
+
 def _canonical(names: Iterable[str], name: str, where: str) -> dict[str, str]:
     """Canonical name -> name in the source, for the skeletons of set `name`; the set's own folder may come first or not."""
     result: dict[str, str] = {}
@@ -107,8 +135,11 @@ def _canonical(names: Iterable[str], name: str, where: str) -> dict[str, str]:
 def _read_zip(archive: zipfile.ZipFile, name: str, where: str, within: str = "") -> Members:
     """The skeletons of a set in an open archive; `within`: only names that contain it."""
     names = [member for member in archive.namelist() if within in f"/{member}"]
+    wanted = _canonical(names, name, where)
+    for member in wanted.values():
+        check_size(archive.getinfo(member), where)
     try:
-        return {canonical: archive.read(member) for canonical, member in _canonical(names, name, where).items()}
+        return {canonical: archive.read(member) for canonical, member in wanted.items()}
     except DAMAGED as error:
         raise ArchiveMismatch(f"{where}: damaged ({error}); get it again") from error
 
@@ -137,6 +168,7 @@ def _from_zip(archive: zipfile.ZipFile, name: str) -> Members:
             raise RawDataMissing(name)
         return members
     where = f"{archive.filename}:{nested[0]}"
+    check_size(archive.getinfo(nested[0]), str(archive.filename), LARGEST_ARCHIVE)
     with tempfile.SpooledTemporaryFile(max_size=1 << 26) as copy:  # an archive in an archive cannot be sought in quickly
         try:
             with archive.open(nested[0]) as packed:
@@ -147,7 +179,7 @@ def _from_zip(archive: zipfile.ZipFile, name: str) -> Members:
             raise ArchiveMismatch(f"{where}: not a complete zip archive ({error}); get it again") from error
 
 
-def _from_url(base: str, section: SbuDownload, name: str) -> Members:
+def _from_url(base: str, section: SbuDownload, budget: remote.Budget, name: str) -> Members:
     folder = KEPT / hashlib.sha256(base.encode()).hexdigest()[:12]  # one a source: never mix two
     kept = folder / f"{name}.zip"
     if (members := _kept_members(kept, name)) is not None:
@@ -155,7 +187,7 @@ def _from_url(base: str, section: SbuDownload, name: str) -> Members:
     folder.mkdir(parents=True, exist_ok=True)
     url = f"{base.rstrip('/')}/{name}.zip"
     try:
-        found = remote.fetch_members(url, _is_skeleton, folder, section.retries, section.timeout_s)
+        found = remote.fetch_members(url, _is_skeleton, folder, section.retries, budget)
     except DownloadFailed as error:
         raise DownloadFailed(
             f"{error}. Complete sets stay in {KEPT}: run again to continue; or set SBU_SOURCE to {_SOURCES}"

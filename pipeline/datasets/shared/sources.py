@@ -16,6 +16,19 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedErro
 """What `zipfile` raises for archives that are cut, changed, encrypted, or packed by a method that it does not have."""
 
 
+LARGEST = 1 << 26
+"""Bytes that a member of an archive may unpack to: 30 times the largest raw file of the data sets here (2.2 MB)."""
+LARGEST_ARCHIVE = 1 << 32
+"""The same for an archive in an archive: SBU's with pictures."""
+
+
+def check_size(info: zipfile.ZipInfo, where: str, most: int = LARGEST) -> None:
+    """Raise `ArchiveMismatch` for a member that declares more than `most` bytes; `zipfile` unpacks no more than is declared."""
+    if info.file_size > most:
+        size = f"would unpack to {info.file_size:,} bytes; files of the data sets here have at most {most:,}"
+        raise ArchiveMismatch(f"{where}: {info.filename} {size}. Get the archive again")
+
+
 def open_zip(path: Path) -> zipfile.ZipFile:
     """Open an archive; `ArchiveMismatch` where it is none, or not whole."""
     try:
@@ -25,7 +38,8 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def read_member(archive: zipfile.ZipFile, member: str) -> bytes:
-    """Content of a member, checked by its CRC-32; `ArchiveMismatch` where it is damaged or encrypted."""
+    """Content of a member, checked by its CRC-32; `ArchiveMismatch` where it is damaged, encrypted or far too large."""
+    check_size(archive.getinfo(member), str(archive.filename))
     try:
         return archive.read(member)
     except DAMAGED as error:
