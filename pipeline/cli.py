@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.addresses import shown
 from pipeline.core.errors import PipelineError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,24 +24,48 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Before anything heavy is imported: no telemetry, one thread a process (two OpenMP pools on two cores are many times slower).
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+os.environ["MPLBACKEND"] = "agg"  # no window is ever opened; a notebook hands down a backend that is not there
 # For the processes that train: a step frees and asks again for the same tensors; glibc keeps that memory instead of giving it
 # back to the system every time, which changes no number and makes a step faster (benchmarks/train_step.py).
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 26)}
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
 TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
+# What the system says where nothing can be written, and what to do.
+UNWRITABLE = {
+    errno.ENOSPC: "no space is left; make some",
+    errno.EDQUOT: "the quota is used up; make some space",
+    errno.EFBIG: "the file may not grow further; raise the limit (ulimit -f)",
+    errno.EROFS: "it can only be read; mount it for writing, or work in a copy of the project",
+    errno.EACCES: "this user may not write there (or read); change the permissions",
+    errno.EPERM: "this user may not write there; change the permissions",
+}
 
 
 class Group(click.Group):
-    """Shows a `PipelineError` as its message, without a stack trace, and exits with its code."""
+    """Shows a `PipelineError`, or a disk that is full, as a message without stack trace and secrets, and exits with its code."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; translate failures for people."""
         try:
             return super().invoke(ctx)
         except PipelineError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {shown(error)}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            click.echo(f"error: {shown(unwritable(error))}", err=True)
+            sys.exit(PipelineError.exit_code)
+
+
+def unwritable(error: OSError) -> str:
+    """Which folder could not be written (or read), why, how full it is, and what to do; other results stay as they were."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else Path.cwd()
+    folder = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+    free = f" ({shutil.disk_usage(folder).free / 1e6:,.0f} MB free)" if error.errno == errno.ENOSPC else ""
+    name = f"{path}: " if path != folder else ""
+    return f"{name}folder {folder.absolute()}{free}: {UNWRITABLE[error.errno or 0]}, then run it again"
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -237,7 +264,7 @@ def _fill(root: Path) -> None:
     counts = tracking.sync(root, tracking.connect(root))
     for reason in counts.unreadable:
         click.echo(f"left out: {reason}", err=True)
-    click.echo(f"{tracking.uri(root)}: added {counts}")
+    click.echo(f"{shown(tracking.uri(root))}: added {counts}")
 
 
 @main.command()

@@ -25,6 +25,7 @@ LAYERS = [
     {"running"},
     {"section"},
     {"errors"},
+    {"addresses"},
     {"core"},
 ]
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}

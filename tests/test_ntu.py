@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing, SplitMismatch, TooManyMalformed
 from pipeline.datasets.shared.settings import SourceDownload
+from pipeline.running import executors
 from tests.conftest import ROOT, in_a_project
 from tests.skeleton_text import NAMES, all_names, clip, pose, text, write_files, write_zip
 
@@ -239,16 +239,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_processes_folders_and_zips_give_the_same_bytes(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(MANY) > 2 * ntu_clips.CHUNK
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(executors, "granted", lambda: 2)
     parallel = contents(make(MANY, name="parallel"))
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(executors, "granted", lambda: 1)
     assert contents(make(MANY, name="alone")) == parallel
     assert contents(make(dict(reversed(MANY.items())), name="folder", form="folder")) == parallel
     assert set(parallel) == {"frames.npy", "index.csv", "meta.json", "repairs.csv", "set_aside.csv"}
 
 
 def test_an_error_in_a_process_arrives_whole(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(executors, "granted", lambda: 2)
     spoilt = sorted(MANY)[40]
     with pytest.raises(TooManyMalformed, match=f"{spoilt}.skeleton, line 1: "):
         make({**MANY, spoilt: b"?"})

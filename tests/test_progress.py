@@ -21,6 +21,7 @@ from pipeline.datasets.ntu import format as ntu_format
 from pipeline.datasets.ntu import progress
 from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
+from pipeline.running import executors
 from pipeline.stages import download, normalize
 from tests.conftest import ROOT, in_a_project, write_params
 from tests.skeleton_text import clip, text, write_zip
@@ -39,7 +40,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     allow(1)
     monkeypatch.setenv("NTU_SOURCE", str(write_zip(tmp_path / "archive.zip", FILES)))
     monkeypatch.setattr(progress, "BATCH", BATCH)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(executors, "granted", lambda: 1)
     download.main("ntu")
     names: list[str] = []
     repaired = ntu_clips.repaired
@@ -230,8 +231,9 @@ import os, signal, sys
 from pipeline import cli
 from pipeline.datasets.ntu import clips as ntu_clips
 from pipeline.datasets.ntu import progress
+from pipeline.running import executors
 batches, signal_name, whom = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-ntu_clips.CHUNK, progress.BATCH, os.cpu_count = 4, 8, lambda: 2
+ntu_clips.CHUNK, progress.BATCH, executors.granted = 4, 8, lambda: 2
 commit = progress.Progress._commit
 def committed(self):
     commit(self)

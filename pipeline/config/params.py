@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
+from pipeline.addresses import shown
 from pipeline.config import grid
 from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Saliency, Search
 from pipeline.core.errors import ParamsError
@@ -140,7 +141,7 @@ def _validated(model: type[_S], document: object, where: str) -> _S:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r:.60})" for e in error.errors()]
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {shown(repr(e['input'])):.60})" for e in error.errors()]
         raise ParamsError("\n".join([f"{where}: {len(lines)} value(s) cannot be used:", *lines])) from error
 
 

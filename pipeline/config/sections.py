@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from pipeline.addresses import has_secret
 from pipeline.config.networks import OneOf, Plain
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
@@ -50,6 +51,15 @@ class Download(Section):
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, SourceDownload]
+
+    @model_validator(mode="after")
+    def _without_secrets(self) -> Self:
+        own = [getattr(self, name) for name in type(self).model_fields] + list((self.model_extra or {}).values())
+        if any(has_secret(getattr(section, "source", "")) for section in own):
+            raise ValueError(
+                "a source has a password or a key; params.yaml is for everybody: name it in <DATA SET>_SOURCE instead"
+            )
+        return self
 
     sbu: SbuDownload | None = None
     demo: DemoDownload | None = None

@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from pipeline.addresses import shown
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import sha256
+from pipeline.running.cores import granted
 from pipeline.running.errors import SchedulerUnavailable, WorkerUnfit
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ def executor(jobs: int, preload: Sequence[str], initializer: Callable[[], None] 
 
 
 def local_workers(jobs: int) -> int:
-    """Processes of this machine for so many jobs."""
-    return min(jobs, os.cpu_count() or 1)
+    """Processes of this machine for so many jobs: none more than cores that this process was granted."""
+    return min(jobs, granted())
 
 
 def worthwhile(jobs: int) -> bool:
@@ -102,7 +104,7 @@ def remote(address: str) -> Iterator[tuple[Executor, int]]:
         except BaseException as error:
             lost = isinstance(error, CancelledError) or (client.status != "running" and not isinstance(error, PipelineError))
             if lost and isinstance(error, Exception):
-                raise SchedulerUnavailable(f"{address}: the connection was lost; {NEXT}") from error
+                raise SchedulerUnavailable(f"{shown(address)}: the connection was lost; {NEXT}") from error
             pool.shutdown(wait=False)
             raise
     finally:
@@ -116,7 +118,8 @@ def connect(address: str) -> Client:
         from distributed import Client  # noqa: PLC0415 (optional)
     except ImportError as error:
         raise SchedulerUnavailable(
-            f'{VARIABLE}={address} needs Dask, which is not installed: pip install -c constraints.txt -e ".[dask]", or unset it'
+            f"{VARIABLE}={shown(address)} needs Dask, which is not installed: "
+            f'pip install -c constraints.txt -e ".[dask]", or unset it'
         ) from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails is told by the errors raised here
     try:
@@ -124,8 +127,11 @@ def connect(address: str) -> Client:
         return Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = reason.replace(
+            address.partition("://")[2], shown(address).partition("://")[2]
+        )  # Dask names it without its scheme
         raise SchedulerUnavailable(
-            f"{address}: no Dask scheduler answers within {CONNECT_S:.0f} s ({reason}). Expected tcp://host:port or tls://host:port"
+            f"{shown(address)}: no Dask scheduler answers within {CONNECT_S:.0f} s ({reason}). Expected tcp://host:port or tls://host:port"
             f" of a running `dask scheduler` (docs/clusters.md); without {VARIABLE} the cores of this machine do the work"
         ) from error
 
@@ -145,7 +151,8 @@ def check_workers(client: Client, here: Home, address: str) -> int:
         client.wait_for_workers(1, timeout=WORKERS_S)
     except TimeoutError as error:
         raise SchedulerUnavailable(
-            f"{address}: the scheduler has had no worker for {WORKERS_S:.0f} s; start some: dask worker {address} --nthreads 1"
+            f"{shown(address)}: the scheduler has had no worker for {WORKERS_S:.0f} s; "
+            f"start some: dask worker {shown(address)} --nthreads 1"
         ) from error
     for worker, reason in client.run(unfit, here, on_error="return").items():
         if isinstance(reason, Exception):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.tracking.histories import Document, Epoch, Run, Stamp, Trained, find
-from pipeline.tracking.store import failures, lock
+from pipeline.tracking.store import failures, home, lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -157,7 +157,7 @@ class Fill:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
         ours = not os.environ.get("MLFLOW_TRACKING_URI")  # any other place has its own rule for artifacts
-        place = (self.root.resolve() / "mlruns" / name).as_uri() if ours else None
+        place = (home(self.root) / "mlruns" / name).as_uri() if ours else None
         try:
             made = self.client.get_experiment(self.client.create_experiment(name, artifact_location=place))
         except MlflowException:

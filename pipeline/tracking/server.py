@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline.addresses import shown
 from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import finish
-from pipeline.tracking.store import environment, uri
+from pipeline.tracking.store import environment, home, uri
 
 HOST = "127.0.0.1"
 
@@ -20,7 +21,7 @@ HOST = "127.0.0.1"
 def check_servable(root: Path, port: int) -> None:
     """Raises `TrackingUnavailable` where the tracking URI is that of a server (it has its own pages), or the port is in use."""
     if urlsplit(uri(root)).scheme in ("http", "https"):
-        raise TrackingUnavailable(f"MLFLOW_TRACKING_URI is a server; open {uri(root)} in a browser instead")
+        raise TrackingUnavailable(f"MLFLOW_TRACKING_URI is a server; open {shown(uri(root))} in a browser instead")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
         try:
@@ -38,9 +39,10 @@ def serve(root: Path, port: int) -> None:
     Raises `TrackingUnavailable` where `mlflow ui` ends by itself.
     """
     environment()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri(root), "--host", HOST, "--port", str(port)]
-    command += ["--workers", "1", "--default-artifact-root", (root.resolve() / "mlruns").as_uri()]
-    settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1", "--default-artifact-root", (home(root) / "mlruns").as_uri()]
+    # The address may have a password: others see arguments, not the environment.
+    settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri(root)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs
     process = subprocess.Popen(command, cwd=root, env=settings, start_new_session=True)
     print(f"MLflow: http://{HOST}:{port} in some seconds; Ctrl-C ends it", flush=True)

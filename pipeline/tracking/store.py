@@ -5,14 +5,18 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
+from uuid import uuid4
 
+from pipeline.addresses import shown
 from pipeline.tracking.errors import TrackingUnavailable
 
 if TYPE_CHECKING:
@@ -33,6 +37,12 @@ WHAT_TO_DO = (
 )
 
 
+HALF_MADE = (
+    "The process that made this database was killed: move its file (mlflow.db) away. "
+    "Nothing is lost: `python -m pipeline track` makes a new one and fills it from data/results/."
+)
+
+
 def environment() -> None:
     """Set MLflow's variables, before it is imported: nothing leaves the machine; of the rest, what the user set stays."""
     os.environ |= FORCED
@@ -41,8 +51,26 @@ def environment() -> None:
 
 
 def uri(root: Path) -> str:
-    """`MLFLOW_TRACKING_URI`, or `mlflow.db` in the project's folder, absolute so that every process means the same file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+    """`MLFLOW_TRACKING_URI`, or `mlflow.db` in the project's folder, absolute so that every process means the same file.
+
+    SQLAlchemy takes `#`, `?` and `%` in a path for parts of an address. Such a path is left out where it is the current folder,
+    as it is for all commands, else quoted.
+    """
+    if own := os.environ.get("MLFLOW_TRACKING_URI"):
+        return own
+    folder = home(root)
+    if not set("#?%") & set(str(folder)):
+        return f"sqlite:///{folder}/mlflow.db"
+    return "sqlite:///mlflow.db" if folder == Path.cwd() else f"sqlite:///{quote(str(folder))}/mlflow.db"
+
+
+def home(root: Path) -> Path:
+    """The project's folder, absolute; for a copy of it in which `dvc exp run --temp` or a queue works, the project itself."""
+    folder = root.resolve()
+    for inner in (folder, *folder.parents):
+        if inner.parts[-4:-1] == (".dvc", "tmp", "exps"):
+            return inner.parents[3]
+    return folder
 
 
 def connect(root: Path) -> MlflowClient:
@@ -58,9 +86,31 @@ def connect(root: Path) -> MlflowClient:
         for name in LOUD:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # retries and migrations; failures are raised
         with lock(root):  # of processes that make one sqlite database at the same time, all but one crash
+            make_sqlite(uri(root))
             client = MlflowClient(tracking_uri=uri(root))
             client.search_experiments(max_results=1)
     return client
+
+
+def make_sqlite(address: str) -> None:
+    """Make the tables of an sqlite database that is not there, or empty, whole or not at all.
+
+    It takes seconds, and the tracking process beside a stage is killed where the stage ends meanwhile. So they are made in a file
+    of another name beside it, which then takes its place; what a killed process left there is removed. The name is new each time,
+    because MLflow keeps connections by it.
+    """
+    path = sqlite_path(address) if address.startswith("sqlite:///") else None
+    if path is None or (path.exists() and path.stat().st_size):
+        return
+    from mlflow import MlflowClient  # noqa: PLC0415
+
+    for leftover in path.parent.glob(f"{escape(path.name)}.*.partial*"):
+        leftover.unlink(missing_ok=True)
+    own = f".{uuid4().hex}.partial"
+    client = MlflowClient(tracking_uri=f"{address.partition('?')[0]}{own}")
+    client.search_experiments(max_results=1)
+    client._tracking_client.store.engine.dispose()
+    path.with_name(path.name + own).replace(path)
 
 
 @contextmanager
@@ -74,23 +124,56 @@ def failures(root: Path) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
-        raise TrackingUnavailable(f"MLflow at {uri(root)} cannot be used: {cause(error)}. {WHAT_TO_DO}") from error
+        raise TrackingUnavailable(f"MLflow at {shown(uri(root))} cannot be used: {cause(error)}. {remedy(error)}") from error
 
 
 def check_sqlite(address: str) -> None:
     """Open an sqlite file for writing. MLflow alone would try for 100 seconds; raises what sqlite3 raises."""
     if not address.startswith("sqlite:///"):
         return
-    path = Path(urlsplit(address).path.removeprefix("/"))
+    path = sqlite_path(address)
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         database.execute("ROLLBACK")
 
 
+def state(root: Path) -> tuple[str, str]:
+    """How MLflow's place is, and what must be done; the second is empty where nothing must. Makes nothing."""
+    address = uri(root)
+    parts = urlsplit(address)
+    try:
+        if address.startswith("sqlite:///"):
+            return _state_of_sqlite(sqlite_path(address))
+        if parts.scheme in ("http", "https") and parts.hostname:
+            socket.create_connection((parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]), 5.0).close()
+            return f"{shown(address)} answers", ""
+    except (OSError, ValueError, sqlite3.Error) as error:
+        return f"{shown(address)} cannot be used ({cause(error)})", WHAT_TO_DO
+    return f"{shown(address)}, not looked at", ""
+
+
+def _state_of_sqlite(path: Path) -> tuple[str, str]:
+    if not path.exists() or not path.stat().st_size:
+        return f"{path} is made when something is tracked", ""
+    with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return (f"{path} is whole", "") if "alembic_version" in tables else (f"{path} is half made", HALF_MADE)
+
+
+def remedy(error: BaseException) -> str:
+    """What to do about a failure of MLflow."""
+    return HALF_MADE if "already exists" in str(error) else WHAT_TO_DO
+
+
+def sqlite_path(address: str) -> Path:
+    """The file that SQLAlchemy opens for an address `sqlite:///...`."""
+    return Path(unquote(address.removeprefix("sqlite:///").partition("?")[0]))
+
+
 def cause(error: BaseException) -> str:
-    """The first line of an error, at most 200 characters, without a last full stop."""
-    return (str(error).strip().splitlines() or [""])[0][:200].rstrip(". ") or type(error).__name__
+    """The first line of an error, at most 200 characters, without a last full stop and without secrets."""
+    return (shown(error).strip().splitlines() or [""])[0][:200].rstrip(". ") or type(error).__name__
 
 
 @contextmanager
@@ -99,7 +182,7 @@ def lock(root: Path, wait_s: float = 30.0) -> Iterator[None]:
 
     Freed by the system if the process dies. Raises `TrackingUnavailable` where another still holds it after `wait_s`.
     """
-    path = root / ".work" / "track.lock"
+    path = home(root) / ".work" / "track.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with path.open("a") as file:

@@ -27,7 +27,23 @@ POWERS = 10.0 ** np.arange(23)  # the powers of ten that float64 holds exactly
 FAILED = -1
 
 
-@njit(cache=True)
+def _has_place() -> bool:
+    """Whether numba finds a folder to keep what it compiled: beside this file, in the home, or NUMBA_CACHE_DIR.
+
+    Without one (an image that only root may write, no home) it raises; each process then compiles for itself, a second or two. A
+    folder in /tmp would not do: numba reads its files with pickle, and there others may write.
+    """
+    try:
+        njit(cache=True)(_has_place)
+    except RuntimeError:
+        return False
+    return True
+
+
+KEEP = _has_place()
+
+
+@njit(cache=KEEP)
 def _is_plain(text: Bytes) -> bool:
     """Whether fields are divided by one space, lines by `\\n` or `\\r\\n`, and nothing else is blank or below the space.
 
@@ -41,7 +57,7 @@ def _is_plain(text: Bytes) -> bool:
     return odd == 0
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _digits(text: Bytes, at: Position, value: np.uint64) -> tuple[np.uint64, Position]:
     """Append the decimal digits from `at` on to `value`; returns (value, position after them)."""
     digit = uint64(text[at]) - ZERO
@@ -52,7 +68,7 @@ def _digits(text: Bytes, at: Position, value: np.uint64) -> tuple[np.uint64, Pos
     return value, at
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _exponent(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     """The exponent whose sign or digits begin at `at`: (exponent, position after it, whether it is a plain one)."""
     negative = text[at] == MINUS
@@ -63,7 +79,7 @@ def _exponent(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     return (-np.int64(value) if negative else np.int64(value)), end, 1 <= size <= 3
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _number(text: Bytes, at: Position) -> tuple[float, Position, Flag]:
     """The number at `at` that a space ends: (value, position after the space, whether it is surely what `float()` gives).
 
@@ -91,14 +107,14 @@ def _number(text: Bytes, at: Position) -> tuple[float, Position, Flag]:
     return (-value if negative else value), end + ONE, True
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _integer(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     """The integer at `at` that a space or line end follows: (value, position after it, whether there is one that int64 holds)."""
     value, end = _digits(text, at, NONE)
     return np.int64(value), end, NONE < end - at <= MOST_DIGITS and text[end] <= SPACE
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _rest(text: Bytes, at: Position) -> tuple[Integer, Position]:
     """The line from `at` on: (spaces in it, that is fields that follow one, position of the next line)."""
     spaces = NONE
@@ -108,7 +124,7 @@ def _rest(text: Bytes, at: Position) -> tuple[Integer, Position]:
     return np.int64(spaces), at + ONE
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _line_of_one(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     """A line that is one integer: (value, position of the next line, whether it is)."""
     value, end, good = _integer(text, at)
@@ -116,7 +132,7 @@ def _line_of_one(text: Bytes, at: Position) -> tuple[Integer, Position, Flag]:
     return value, after, good and fields == 0
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def _joints(text: Bytes, at: Position, joints: npt.NDArray[np.float32]) -> tuple[Position, Flag]:
     """Fill `joints`, float32 `[J, 3]`, from as many lines of 12 fields: (position of the next line, whether all were plain)."""
     for joint in range(joints.shape[0]):
@@ -131,7 +147,7 @@ def _joints(text: Bytes, at: Position, joints: npt.NDArray[np.float32]) -> tuple
     return at, True
 
 
-@njit(cache=True)
+@njit(cache=KEEP)
 def scan(
     text: Bytes, start: int, counts: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], joints: npt.NDArray[np.float32]
 ) -> tuple[Integer, Integer]:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from pipeline.addresses import shown
 from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
@@ -59,9 +60,9 @@ def fetch(target: Path, section: SbuDownload) -> None:
         for name in tqdm(SETS, desc="sbu", unit="set", disable=None):
             with contextlib.suppress(RawDataMissing):  # all that are missing are named together below
                 sets[name] = read(name)
-    _check_complete(sets, source)
+    _check_complete(sets, shown(source))
     if section.published_frames:
-        _check_frames(sets, source)
+        _check_frames(sets, shown(source))
     for name, members in sets.items():
         write_zip(target / "sbu" / f"{name}.zip", members)
     tqdm.write(f"sbu: {TOTAL} sequences in {len(sets)} archives", file=sys.stderr)
@@ -77,7 +78,7 @@ def _reader(source: str, section: SbuDownload, stack: contextlib.ExitStack) -> C
         return partial(_from_folder, path)
     if path.is_file():
         return partial(_from_zip, stack.enter_context(open_zip(path)))
-    raise RawDataMissing(f"SBU source {source!r} (SBU_SOURCE, or download.sbu.source in params.yaml): expected {_SOURCES}")
+    raise RawDataMissing(f"SBU source {shown(source)!r} (SBU_SOURCE, or download.sbu.source in params.yaml): expected {_SOURCES}")
 
 
 def _check_complete(sets: Mapping[str, Members], source: str) -> None:
@@ -192,7 +193,7 @@ def _from_url(base: str, section: SbuDownload, budget: remote.Budget, name: str)
         raise DownloadFailed(
             f"{error}. Complete sets stay in {KEPT}: run again to continue; or set SBU_SOURCE to {_SOURCES}"
         ) from error
-    members = {canonical: found[member] for canonical, member in _canonical(found, name, url).items()}
+    members = {canonical: found[member] for canonical, member in _canonical(found, name, shown(url)).items()}
     if len(members) == SEQUENCES[name]:
         write_zip(kept, members)
     return members

@@ -24,6 +24,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from pipeline.addresses import shown
 from pipeline.datasets.shared.errors import DownloadFailed, RawDataMissing
 from pipeline.datasets.shared.sources import check_size
 
@@ -58,13 +59,13 @@ class Budget:
         self.left -= size
         if self.left < 0:
             found = f"more than {self.total / 1e6:g} MB in all"
-            raise DownloadFailed(f"{url}: {found}; raise download.<data set>.total_mb if that is right")
+            raise DownloadFailed(f"{shown(url)}: {found}; raise download.<data set>.total_mb if that is right")
 
     def check(self, url: str) -> None:
         """`DownloadFailed` where the time is over."""
         if time.monotonic() >= self.ends:
             found = f"not complete after {self.total_s:g} s in all"
-            raise DownloadFailed(f"{url}: {found}; raise download.<data set>.total_s to wait longer")
+            raise DownloadFailed(f"{shown(url)}: {found}; raise download.<data set>.total_s to wait longer")
 
     @contextmanager
     def alarm(self) -> Iterator[None]:
@@ -124,7 +125,9 @@ def fetch_members(url: str, wanted: Wanted, scratch: Path, retries: int, budget:
             except _INTERRUPTED as error:
                 budget.check(url)
                 if attempt == retries:
-                    raise DownloadFailed(f"{url}: not complete after {retries + 1} attempt(s): {_reason(error)}") from error
+                    raise DownloadFailed(
+                        f"{shown(url)}: not complete after {retries + 1} attempt(s): {_reason(error)}"
+                    ) from error
                 time.sleep(min(BACKOFF_S * 2**attempt, LONGEST_WAIT_S))
             else:
                 break
@@ -132,7 +135,7 @@ def fetch_members(url: str, wanted: Wanted, scratch: Path, retries: int, budget:
 
 
 def _reason(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
+    text = shown(f"{type(error).__name__}: {error}")
     return f"the file received is no complete zip archive ({error})" if isinstance(error, zipfile.BadZipFile) else text
 
 
@@ -154,11 +157,11 @@ def _attempt(remote: _Remote, wanted: Wanted, scratch: Path, members: Members) -
 def _check_status(response: requests.Response, url: str) -> None:
     status = response.status_code
     if status in _GONE:
-        raise RawDataMissing(f"{url}: the server has no such file (HTTP {status})")
+        raise RawDataMissing(f"{shown(url)}: the server has no such file (HTTP {status})")
     if status in _PASSING or status >= 500:
         raise _Incomplete(f"HTTP {status} {response.reason}")
     if not response.ok:
-        raise DownloadFailed(f"{url}: the server refuses it (HTTP {status} {response.reason})")
+        raise DownloadFailed(f"{shown(url)}: the server refuses it (HTTP {status} {response.reason})")
 
 
 def _whole(response: requests.Response, remote: _Remote, wanted: Wanted, scratch: Path, members: Members) -> None:
@@ -199,7 +202,7 @@ def _read(archive: zipfile.ZipFile, remote: _Remote | None, wanted: Wanted, memb
     for info in archive.infolist():
         held = members.get(info.filename)
         if wanted(info.filename) and (held is None or zlib.crc32(held) != info.CRC):
-            check_size(info, remote.url if remote else "the archive")
+            check_size(info, shown(remote.url) if remote else "the archive")
             if remote:
                 remote.budget.take(info.compress_size, remote.url)
                 remote.budget.check(remote.url)
