@@ -352,6 +352,18 @@ def saliency(cells: tuple[str, ...]) -> None:
 
 
 @main.command()
+def doctor() -> None:
+    """Look at packages, data, DVC, MLflow, device and cores; a line each, with how to mend it. Code 1 where something must be."""
+    from pipeline import tracking  # noqa: PLC0415
+    from pipeline.commands import doctor as work  # noqa: PLC0415
+
+    findings = work.main(Path.cwd(), tracking.state)
+    for finding in findings:
+        click.echo(str(finding))
+    sys.exit(int(any(finding.remedy for finding in findings)))
+
+
+@main.command()
 def mend() -> None:
     """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
     from pipeline.commands import mend as work  # noqa: PLC0415

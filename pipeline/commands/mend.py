@@ -100,6 +100,18 @@ def busy(root: Path) -> Iterator[str]:
         yield f"{BUSY}: entries of processes that are gone removed"
 
 
+def stale(path: Path) -> bool:
+    """Whether `busy` would mend the note; nothing is touched."""
+    if not path.exists():
+        return False
+    try:
+        note = json.loads(path.read_text())
+        users = [*note.get("write", {}).values(), *(user for users in note.get("read", {}).values() for user in users)]
+        return len(alive(users)) < len(users)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return True
+
+
 def alive(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those whose process is a DVC that still runs."""
     return [user for user in users if psutil.pid_exists(user["pid"]) and is_dvc(psutil.Process(user["pid"]))]

@@ -138,3 +138,13 @@ def _together(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
             raise TrainingFailed(f"{title}: run {run}: {type(error).__name__}: {error}") from error
     torch.distributed.destroy_process_group()
     return results
+
+
+def device() -> str:
+    """The device that `training.device: auto` means here, for people."""
+    import torch  # noqa: PLC0415
+
+    from pipeline.core.training.loop import device_of  # noqa: PLC0415
+
+    found = device_of(Training(device="auto"))
+    return f"{found}, {torch.cuda.get_device_name(found)}" if found.type == "cuda" else str(found)

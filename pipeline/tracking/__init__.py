@@ -7,6 +7,6 @@ process, `server` shows it. Nothing in training imports this package: the comman
 from pipeline.tracking.fill import Counts, sync
 from pipeline.tracking.live import INTERVAL_S, Live, watch
 from pipeline.tracking.server import check_servable, serve
-from pipeline.tracking.store import connect, uri
+from pipeline.tracking.store import connect, state, uri
 
-__all__ = ["INTERVAL_S", "Counts", "Live", "check_servable", "connect", "serve", "sync", "uri", "watch"]
+__all__ = ["INTERVAL_S", "Counts", "Live", "check_servable", "connect", "serve", "state", "sync", "uri", "watch"]
