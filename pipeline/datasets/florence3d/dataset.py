@@ -27,6 +27,7 @@ from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import leave_one_out
 from pipeline.datasets.shared.lines import numbers
+from pipeline.datasets.shared.reading import ReadClip
 from pipeline.datasets.shared.registry import Format
 from pipeline.datasets.shared.settings import SourceDownload
 
@@ -80,6 +81,8 @@ META = Meta(
 )
 RAW_UNIT = "values as in the file"
 Line = tuple[int, list[bytes]]  # its number, from 1, and its fields
+SUFFIX = ".txt"
+SAYS = "a text file of Florence 3D: a line a frame, numbers of video, actor and category, and x, y, z of 15 joints"
 _NUMBERS = 3 + len(JOINTS) * 3
 
 
@@ -122,9 +125,7 @@ def normalize(raw: Path, target: Path, section: Florence3dNormalize, allow_malfo
     failures = [video for video in found if isinstance(video, MalformedSkeleton)]
     videos = [video for video in found if isinstance(video, Video)]
     stores.check_any(videos, failures, allow_malformed, raw)
-    axes = find(np.concatenate([video.frames for video in videos])) if section.axes == "upright" else None
-    if isinstance(axes, str):
-        raise ArchiveMismatch(f"{FILE}: {axes}; set normalize.florence3d.axes to `file` to take the numbers as they are")
+    axes = _axes(videos, FILE) if section.axes == "upright" else None
     videos = [video for video in videos if _plausible(video, section, axes, failures)]
     stores.check_any(videos, failures, allow_malformed, raw)
     rules = [("axes", f"upright: {axes}" if axes else "file"), ("centre", section.centre)]
@@ -141,6 +142,33 @@ def _plausible(video: Video, section: Florence3dNormalize, axes: Axes | None, fa
         failures.append(failure)
         return False
     return True
+
+
+def _axes(videos: Iterable[Video], where: str) -> Axes:
+    axes = find(np.concatenate([video.frames for video in videos]))
+    if isinstance(axes, str):
+        raise ArchiveMismatch(f"{where}: {axes}; set normalize.florence3d.axes to `file` to take the numbers as they are")
+    return axes
+
+
+def read(text: bytes, where: str, section: Florence3dNormalize) -> list[ReadClip]:
+    """The videos of one file, by their numbers and with their categories; axes are found from all of them together.
+
+    Raises the first fault of any of them, `ArchiveMismatch` where the axes cannot be told.
+    """
+    videos: list[Video] = []
+    for found in parse(text, where):
+        if isinstance(found, MalformedSkeleton):
+            raise found
+        videos.append(found)
+    if not videos:
+        raise MalformedSkeleton(where, 1, "expected videos, found an empty file")
+    axes = _axes(videos, where) if section.axes == "upright" else None
+    failures: list[MalformedSkeleton] = []
+    if not all(_plausible(video, section, axes, failures) for video in videos):
+        raise failures[0]
+    names = (sample.name for sample in _samples(videos))
+    return [ReadClip(name, v.category, repair(v.frames, section, axes)[0]) for name, v in zip(names, videos, strict=True)]
 
 
 def _samples(videos: Iterable[Video]) -> Iterator[Sample]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from tqdm import tqdm
@@ -19,7 +19,8 @@ from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu.archive import Facts, Member, sample_of
 from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.clips import check_allowed, write_set_aside, write_table
-from pipeline.datasets.shared.errors import ArchiveMismatch, SplitMismatch
+from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, SplitMismatch
+from pipeline.datasets.shared.reading import ReadClip
 from pipeline.datasets.shared.registry import download_section, ranges
 from pipeline.datasets.shared.settings import SourceDownload
 
@@ -186,6 +187,36 @@ class NtuFormat:
 
     def _meta(self, section: NtuNormalize) -> Meta:
         return replace(self.META, unit="lengths of the spine") if section.centre == "body_per_frame" else self.META
+
+    # --- one file -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def SUFFIX(self) -> str:  # noqa: N802
+        """Of the raw files."""
+        return ntu_archive.SUFFIX
+
+    @property
+    def SAYS(self) -> str:  # noqa: N802
+        """What a raw file is."""
+        return f"a {ntu_archive.SUFFIX} file of {self.facts.title}: bodies of 25 joints in every frame"
+
+    def read(self, text: bytes, where: str, section: NtuNormalize) -> list[ReadClip]:
+        """The recording of one file, repaired; its action where the file is named as the data set's are.
+
+        Raises `MalformedSkeleton` where it cannot be read, or no body is left.
+        """
+        from pipeline.datasets.ntu import bodies as ntu_bodies  # noqa: PLC0415
+        from pipeline.datasets.ntu import reader as ntu_reader  # noqa: PLC0415
+
+        recording = ntu_reader.read(text, where)
+        frames, _ = ntu_bodies.bodies(recording, section, where)
+        if not len(frames):
+            raise MalformedSkeleton(where, 1, f"no body is left of {len(recording.ids)} in {len(recording.counts)} frames")
+        try:
+            action = sample_of(PurePosixPath(where).name.rpartition(":")[2].removesuffix(self.SUFFIX), self.facts).action
+        except ArchiveMismatch:
+            action = 0
+        return [ReadClip("", action, frames)]
 
     # --- protocols ----------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import check_names
 from pipeline.datasets.shared.lines import LIMIT
+from pipeline.datasets.shared.reading import ReadClip
 from pipeline.datasets.shared.registry import Format
 from pipeline.datasets.shared.settings import SourceDownload
 
@@ -74,6 +75,7 @@ META = Meta(
 )
 WANTED = re.compile(r"a\d\d_s\d\d_e\d\d_v\d\d\.json")
 _NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)")
+SUFFIX, SAYS = ".json", "a recording of NW-UCLA: JSON with `skeletons`, a list of frames with x, y, z of 20 joints"
 _SHAPE = (len(kinect.JOINTS), 3)
 
 
@@ -133,15 +135,33 @@ def parse(text: bytes, where: str) -> tuple[Sample, Coordinates]:
     finite numbers, and for a skeleton of zeros.
     """
     sample = sample_of(where)
+    document = _document(text, where)
+    own = {"file_name": sample.name, "label": sample.action}
+    for key, value in own.items():
+        found = document.get(key) if isinstance(document, dict) else None
+        if found != value:
+            raise MalformedSkeleton(where, 1, f"expected {key} {value!r}, found {found!r}")
+    return sample, _skeletons(document, where)
+
+
+def read(text: bytes, where: str, section: NwUclaNormalize) -> list[ReadClip]:
+    """The recording of one file; its action where the file is named as the data set's are."""
     try:
-        document = json.loads(text)
+        action = sample_of(Path(where).name.rpartition(":")[2]).action
+    except MalformedSkeleton:
+        action = 0
+    return [ReadClip("", action, repair(_skeletons(_document(text, where), where), section)[0])]
+
+
+def _document(text: bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise MalformedSkeleton(where, error.lineno, f"expected JSON, found none: {error.msg}") from error
     except RecursionError as error:
         raise MalformedSkeleton(where, 1, "expected a list of skeletons, found lists nested too deeply") from error
     except UnicodeDecodeError as error:
         raise MalformedSkeleton(where, 1, f"expected JSON, found none: {error.reason}") from error
-    return sample, _skeletons(document, sample, where)
 
 
 def sample_of(where: str) -> Sample:
@@ -155,14 +175,10 @@ def sample_of(where: str) -> Sample:
     return Sample(name, subject, 0, view, 0, replication=repetition + 1, action=NUMBERS.index(action) + 1)
 
 
-def _skeletons(document: Any, sample: Sample, where: str) -> Coordinates:
-    own = {"file_name": sample.name, "label": sample.action}
-    for key, value in own.items():
-        found = document.get(key) if isinstance(document, dict) else None
-        if found != value:
-            raise MalformedSkeleton(where, 1, f"expected {key} {value!r}, found {found!r}")
+def _skeletons(document: Any, where: str) -> Coordinates:
+    """`skeletons` of a recording: float64 `[T, 20, 3]`."""
     try:
-        frames: Coordinates = np.array(document.get("skeletons"), np.float64)
+        frames: Coordinates = np.array(document.get("skeletons") if isinstance(document, dict) else None, np.float64)
     except (TypeError, ValueError):
         frames = np.zeros(0)
     if frames.ndim != 1 + len(_SHAPE) or frames.shape[1:] != _SHAPE or not len(frames):

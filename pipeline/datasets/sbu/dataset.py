@@ -23,6 +23,7 @@ from pipeline.datasets.shared import plausible, stores
 from pipeline.datasets.shared.clips import WINDOW, Coordinates, centre, smooth
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton, SplitMismatch
 from pipeline.datasets.shared.lines import numbers
+from pipeline.datasets.shared.reading import ReadClip
 from pipeline.datasets.shared.registry import Format
 
 __all__ = [
@@ -33,13 +34,16 @@ __all__ = [
     "META",
     "NOTES",
     "PROTOCOLS",
+    "SAYS",
     "SECTION",
     "SETS",
+    "SUFFIX",
     "SYNTHETIC",
     "assign",
     "fetch",
     "groups",
     "normalize",
+    "read",
 ]
 
 SYNTHETIC = False
@@ -96,7 +100,9 @@ META = Meta(
     left_first=True,
 )
 RAW_UNIT = "values as in the files (x and y as shares of the image, z scaled)"
+SUFFIX, SAYS = ".txt", "a skeleton_pos.txt of SBU: a line a frame, its number and x, y, z of 15 joints of two people"
 _NUMBERS = 1 + META.bodies * len(JOINTS) * 3
+_PLACE = re.compile(r"(?:^|[/:])s\d\ds\d\d/(0[1-8])/\d\d\d/skeleton_pos\.txt")
 
 
 def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: int) -> None:
@@ -165,6 +171,12 @@ def exchanged(clips: Iterable[Coordinates]) -> list[tuple[str, str, int, int]]:
     """
     changes = [int(np.diff(clip[:, 0, TORSO, 0] > clip[:, 1, TORSO, 0]).sum()) for clip in clips]
     return [("sides", "counted: changed in mid-clip", sum(n > 0 for n in changes), sum(changes))] if any(changes) else []
+
+
+def read(text: bytes, where: str, section: SbuNormalize) -> list[ReadClip]:
+    """The sequence of one file; its action where the file lies as in the data set's archives."""
+    place = _PLACE.search(where)
+    return [ReadClip("", int(place[1]) if place else 0, repair(parse(text, where), section)[0])]
 
 
 def rules(section: SbuNormalize) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from pipeline.datasets.shared.clips import Coordinates, centre
 from pipeline.datasets.shared.errors import MalformedSkeleton, RawDataMissing, SplitMismatch
 from pipeline.datasets.shared.folds import leave_one_out
 from pipeline.datasets.shared.lines import numbers
+from pipeline.datasets.shared.reading import ReadClip
 from pipeline.datasets.shared.registry import Format
 from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.datasets.utkinect import intervals as labels
@@ -55,6 +56,7 @@ META = Meta(
     fps=15.0,  # about, says the page of the data set; frames are numbered at 30
     unit="metres",
 )
+SUFFIX, SAYS = ".txt", "a joints file of UTKinect: a line a skeleton, the number of its frame and x, y, z of 20 joints"
 Mask = npt.NDArray[np.bool_]
 
 
@@ -152,14 +154,13 @@ def clip(take: Take, bounds: Sequence[Bounds | None], interval: Interval, sectio
 
     `bounds`: those published, those corrected, those that count. Raises `MalformedSkeleton` where there are none, or no frames.
     """
-    kept = np.diff(take.frames, prepend=-1) > 0 if section.repeated_frames == "first" else np.ones(len(take.frames), np.bool_)
+    kept = _kept(take, section)
     published, typed, final = (_within(take, bound) for bound in bounds)
     frames = take.skeletons[final & kept, None]
     if not len(frames):
         found = "no frame of it in the take" if interval.bounds else "NaN"
         raise MalformedSkeleton(labels.FILE, interval.line, f"expected first and last frame of {interval.action}, found {found}")
-    if section.centre != "none":
-        frames = centre(frames, kinect.HIP, per_frame=section.centre == "hip_per_frame")
+    frames = _centred(frames, section)
     touched = [
         int((published & ~typed & kept).sum()),
         int((typed & ~final & kept).sum()),
@@ -169,6 +170,22 @@ def clip(take: Take, bounds: Sequence[Bounds | None], interval: Interval, sectio
     subject, replication, action = int(take.name[1:3]), int(take.name[5:7]), ACTIONS.index(interval.action) + 1
     sample = Sample(f"{take.name}_a{action:02}", subject, 0, 0, 0, replication, action)
     return sample, frames.astype(np.float32), touched
+
+
+def read(text: bytes, where: str, section: UtkinectNormalize) -> list[ReadClip]:
+    """All frames of one file as one clip: the file of a take of the data set has ten actions, which its labels divide."""
+    take = parse(text, where, "")
+    return [ReadClip("", 0, _centred(take.skeletons[_kept(take, section), None], section).astype(np.float32))]
+
+
+def _kept(take: Take, section: UtkinectNormalize) -> Mask:
+    """Which skeletons stay: of several of a frame the first, or all."""
+    first: Mask = np.diff(take.frames, prepend=-1) > 0
+    return first if section.repeated_frames == "first" else np.ones(len(take.frames), np.bool_)
+
+
+def _centred(frames: Coordinates, section: UtkinectNormalize) -> Coordinates:
+    return frames if section.centre == "none" else centre(frames, kinect.HIP, per_frame=section.centre == "hip_per_frame")
 
 
 def _within(take: Take, bounds: Bounds | None) -> Mask:
