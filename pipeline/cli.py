@@ -30,6 +30,7 @@ os.environ["MPLBACKEND"] = "agg"  # no window is ever opened; a notebook hands d
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 26)}
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
+WRITTEN = click.Path(path_type=Path, dir_okay=False)
 TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
 # What the system says where nothing can be written, and what to do.
 UNWRITABLE = {
@@ -70,11 +71,13 @@ def unwritable(error: OSError) -> str:
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="sta-lstm-pipeline")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """STA-LSTM (AAAI 2017) as a pipeline: download, normalize, split, pretrain, finetune, evaluate, report.
 
     `dvc repro` runs these stages in order; each can also be run alone.
     """
+    context.obj = Path.cwd()  # what paths on the command line are relative to
     _to_the_project(Path.cwd())
 
 
@@ -323,7 +326,7 @@ def check(datasets: tuple[str, ...], accept: bool, against: str, accuracy_alone:
 
 @main.command()
 @click.argument("dataset")
-@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="The zip to write [default: <dataset>-results.zip].")
+@click.option("--to", type=WRITTEN, help="The zip to write [default: <dataset>-results.zip].")
 def pack(dataset: str, to: Path | None) -> None:
     """Pack what a reader needs to check the results of a data set: predictions, report, parameters, versions; no recordings."""
     from pipeline.commands import pack as work  # noqa: PLC0415
@@ -339,6 +342,65 @@ def knockout(cells: tuple[str, ...]) -> None:
 
     _up_to_date()
     work.main(cells)
+
+
+def _run_of_a_cell(command: F) -> F:
+    """`--fold` and `--seed`: which trained run, or runs."""
+    seed = "Of the run [default: the cell's first]; several: their mean."
+    command = click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help=seed)(command)
+    return click.option("--fold", type=click.IntRange(min=1), default=1, show_default=True, help="Of the trained run.")(command)
+
+
+@main.command()
+@click.argument("cells", nargs=-1, required=True)
+@_run_of_a_cell
+@click.option("--half", is_flag=True, help="Keep 16 bits of each weight: half the size; accuracy is measured again.")
+@click.option("--to", type=WRITTEN, help="The file [default: models/<cell>.safetensors].")
+@click.pass_obj
+def export(here: Path, /, cells: tuple[str, ...], to: Path | None, **run: Any) -> None:
+    """Pack trained networks, with all that is needed to use them, into one safetensors file for `predict`."""
+    from pipeline.commands import export as work  # noqa: PLC0415
+
+    if to and len(cells) > 1:
+        raise click.UsageError("--to is for one cell")
+    _up_to_date()
+    for cell in cells:
+        click.echo(work.main(cell, work.Run(**run), _seen_from(here, to)))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", "file", type=click.Path(path_type=Path), help="A file that `export` wrote.")
+@click.option("--cell", help="Instead: a trained cell of this project.")
+@_run_of_a_cell
+@click.option(
+    "--to", type=WRITTEN, help="A table .csv, or .json with alpha and beta of every frame [default: CSV on the screen]."
+)
+@click.option("--html", type=WRITTEN, help="A page that plays clips with their attention.")
+@click.option("--clips", type=click.IntRange(1, 100), default=8, show_default=True, help="In the page at most: the first ones.")
+@click.option("--allow-unreadable", type=click.IntRange(min=0), default=0, show_default=True, help="Files to leave out at most.")
+@click.pass_obj
+def predict(here: Path, /, files: tuple[Path, ...], file: Path | None, cell: str | None, **options: Any) -> None:
+    """Say which actions raw recordings show: files, folders or zips under any names, in the format of the model's data set."""
+    to, html = (_seen_from(here, options[name]) for name in ("to", "html"))
+    if to and to.suffix not in (".csv", ".json"):
+        raise click.UsageError(f"--to {to}: expected a name that ends with .csv or .json")
+    if (file is None) == (cell is None):
+        known = ", ".join(map(str, sorted(Path("models").glob("*.safetensors")))) or "none"
+        raise click.UsageError(f"expected --model FILE or --cell NAME; in models/: {known}")
+    if cell:
+        _up_to_date()
+    from pipeline.commands import predict as work  # noqa: PLC0415
+    from pipeline.commands.export import Run  # noqa: PLC0415
+
+    model = work.opened(_seen_from(here, file), cell, Run(options["fold"], options["seeds"]))
+    wanted = work.Wanted(to, html, options["clips"], options["allow_unreadable"])
+    click.echo(work.main(model, [_seen_from(here, path) or path for path in files], wanted), err=True)
+
+
+def _seen_from(here: Path, path: Path | None) -> Path | None:
+    """A path that the user gave in a folder inside the project, seen from the project's own."""
+    return path if path is None or path.is_absolute() or here == Path.cwd() else Path(os.path.relpath(here / path))
 
 
 @main.command()

@@ -19,3 +19,11 @@ class NotConfirmed(PipelineError):
     """A cell whose code changed did not come to the recorded bytes, or cannot be compared with them."""
 
     exit_code = 1
+
+
+class ModelUnusable(PipelineError):
+    """A file of trained weights is not there, not complete, or not of this project."""
+
+
+class InputUnusable(PipelineError):
+    """What was given to predict is not there, is no recording, or not one that the model reads."""

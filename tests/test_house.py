@@ -16,7 +16,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"stages", "knockout", "saliency"},
+    {"stages", "knockout", "saliency", "predict"},
     {"answers"},
     {"report", "tracking"},
     {"networks"},
@@ -123,6 +123,7 @@ SOURCES = {
     "d.py": "from small.b import f\n",
     "inner/__init__.py": "from small.inner.x import y\n",
     "inner/x.py": "y = 1\n",
+    "lazy/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import small.d\ndef __getattr__(name): ...\n",
 }
 
 
@@ -143,7 +144,8 @@ def test_graph_of_a_known_package(small: Path) -> None:
     assert (graph["small.a"].outside, graph["small.b"].outside) == ({"os", "typing"}, {"torch"})
     assert imports.closure("small.a", graph) == {"small", "small.a", "small.b", "small.inner", "small.inner.x"}
     assert "small.d" in imports.closure("small.a", graph, {"small.b": ["small.d"]})
-    assert [imports.is_bare_package(graph[name]) for name in ("small", "small.inner", "small.a")] == [True, False, False]
+    bare = [imports.is_bare_package(graph[name]) for name in ("small", "small.lazy", "small.inner", "small.a")]
+    assert bare == [True, True, False, False]
 
 
 def test_circle_in_a_known_package(small: Path) -> None:

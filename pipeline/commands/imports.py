@@ -92,7 +92,17 @@ def closure(start: str, graph: Graph, dynamic: Mapping[str, Iterable[str]] | Non
 
 
 def is_bare_package(module: Module) -> bool:
-    """Whether a module is an `__init__.py` with a docstring, perhaps `__version__`, and nothing else."""
-    body = ast.parse(module.path.read_text()).body
-    bare = [isinstance(n, ast.Expr) or (isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__version__") for n in body]
-    return module.path.name == "__init__.py" and all(bare)
+    """Whether a module is an `__init__.py` that runs nothing: a docstring, perhaps `__version__`, names for type checkers, and a
+    `__getattr__` that imports what is asked for.
+    """
+    return module.path.name == "__init__.py" and all(_runs_nothing(node) for node in ast.parse(module.path.read_text()).body)
+
+
+def _runs_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test).endswith("TYPE_CHECKING") and not node.orelse
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "typing"
+    if isinstance(node, ast.Assign):
+        return ast.unparse(node.targets[0]) == "__version__"
+    return isinstance(node, ast.Expr) or (isinstance(node, ast.FunctionDef) and node.name == "__getattr__")

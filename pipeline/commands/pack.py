@@ -67,7 +67,7 @@ def made_with() -> dict[str, object]:
     """Commit, Python, packages and machine: what a reader compares first where numbers differ."""
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     machine = {"system": platform.system(), "machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count()}
-    return {"commit": _commit(), "python": platform.python_version(), "packages": packages, "machine": machine}
+    return {"commit": commit(), "python": platform.python_version(), "packages": packages, "machine": machine}
 
 
 def _processor() -> str:
@@ -79,7 +79,7 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit, with `+` where files that git tracks differ from it; empty without git."""
     git = ["git", "-c", "core.fsmonitor=false"]
     try:

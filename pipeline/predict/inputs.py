@@ -1,0 +1,87 @@
+"""The files to predict: given one by one, in folders, in zips; found first, read one at a time."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pipeline.datasets.shared.sources import open_zip, read_member
+from pipeline.errors import InputUnusable
+
+NO_CLIP = re.compile(r"\..*|(read.?me|licen[cs]e|actionlabel).*", re.IGNORECASE)
+"""Names that are no clip, where a folder or a zip has such files beside clips."""
+
+
+class File(NamedTuple):
+    """A raw file: its path, and its name within the zip at that path."""
+
+    path: Path
+    member: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+
+def find(paths: Iterable[Path], suffix: str, says: str) -> list[File]:
+    """All files to read, in the order given, those of a folder or zip by name.
+
+    A file that is named itself is taken whatever its name; of a folder or a zip those that end with `suffix`.
+    Raises `InputUnusable` where a path is not there, or holds none.
+    """
+    found: list[File] = []
+    for path in paths:
+        if not path.exists():
+            raise InputUnusable(f"{path}: no such file or folder; expected {says}")
+        own = list(_of(path, suffix))
+        if not own:
+            raise InputUnusable(f"{path}: no file *{suffix} in it; expected {says}")
+        found += own
+    return found
+
+
+def _of(path: Path, suffix: str) -> Iterator[File]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and (_is_clip(file.name, suffix) or _is_zip(file)):
+                yield from _of(file, suffix)
+    elif _is_zip(path):
+        with open_zip(path) as archive:
+            yield from (File(path, name) for name in sorted(archive.namelist()) if _is_clip(PurePosixPath(name).name, suffix))
+    else:
+        yield File(path)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
+
+
+def _is_clip(name: str, suffix: str) -> bool:
+    return name.lower().endswith(suffix) and not NO_CLIP.fullmatch(name)
+
+
+def read(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
+    """Each file with its content; a zip stays open while files of it follow each other."""
+    archive: zipfile.ZipFile | None = None
+    try:
+        for file in files:
+            if archive is not None and archive.filename != str(file.path):
+                archive.close()
+                archive = None
+            if not file.member:
+                yield file, _content(file.path)
+                continue
+            archive = archive or open_zip(file.path)
+            yield file, read_member(archive, file.member)
+    finally:
+        if archive is not None:
+            archive.close()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputUnusable(f"{path}: cannot be read ({error.strerror})") from error
