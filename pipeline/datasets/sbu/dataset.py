@@ -115,9 +115,7 @@ def normalize(raw: Path, target: Path, section: SbuNormalize, allow_malformed: i
     failures: list[MalformedSkeleton] = []
     for where, sample, text in _sequences(raw):
         try:
-            raw_clip = parse(text, where)
-            plausible.check(raw_clip, plausible.limits("sbu", section), plausible.Lines(where), JOINTS)
-            clips.append((sample, raw_clip))
+            clips.append((sample, _plausible(text, where, section)))
         except MalformedSkeleton as failure:
             failures.append(failure)
     stores.check_any(clips, failures, allow_malformed, raw)
@@ -176,7 +174,13 @@ def exchanged(clips: Iterable[Coordinates]) -> list[tuple[str, str, int, int]]:
 def read(text: bytes, where: str, section: SbuNormalize) -> list[ReadClip]:
     """The sequence of one file; its action where the file lies as in the data set's archives."""
     place = _PLACE.search(where)
-    return [ReadClip("", int(place[1]) if place else 0, repair(parse(text, where), section)[0])]
+    return [ReadClip("", int(place[1]) if place else 0, repair(_plausible(text, where, section), section)[0])]
+
+
+def _plausible(text: bytes, where: str, section: SbuNormalize) -> Coordinates:
+    clip = parse(text, where)
+    plausible.check(clip, plausible.limits("sbu", section), plausible.Lines(where), JOINTS)
+    return clip
 
 
 def rules(section: SbuNormalize) -> list[tuple[str, str]]:

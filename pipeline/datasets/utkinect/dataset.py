@@ -175,6 +175,7 @@ def clip(take: Take, bounds: Sequence[Bounds | None], interval: Interval, sectio
 def read(text: bytes, where: str, section: UtkinectNormalize) -> list[ReadClip]:
     """All frames of one file as one clip: the file of a take of the data set has ten actions, which its labels divide."""
     take = parse(text, where, "")
+    plausible.check(take.skeletons[:, None], plausible.limits("utkinect", section), plausible.Lines(where), kinect.JOINTS)
     return [ReadClip("", 0, _centred(take.skeletons[_kept(take, section), None], section).astype(np.float32))]
 
 
