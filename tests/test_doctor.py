@@ -61,8 +61,8 @@ def test_where_all_is_well_nothing_must_be_mended(project: Path) -> None:
 
 
 def test_packages_that_differ_or_are_missing_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project / "constraints.txt").write_text("numpy==0.1\nnot-there==1\n")
-    versions = {"numpy": "2.0", "torch": "", "not-there": ""}
+    (project / "constraints.txt").write_text("numpy==0.1\nnot-there==1\nscipy==1.2\n")
+    versions = {"numpy": "2.0", "torch": "", "not-there": "", "scipy": "1.2+cpu"}
     monkeypatch.setattr(doctor, "installed", lambda name: versions.get(name, "1"))
     found = looked_at(project)["packages"]
     assert found.state == "torch is missing, numpy 2.0, not 0.1"

@@ -71,13 +71,18 @@ def environment(root: Path) -> Iterator[Finding]:
     pinned = dict(line.strip().split("==") for line in path.read_text().splitlines() if "==" in line)
     here = {name: installed(name) for name in pinned}
     told = [f"{name} is missing" for name in sorted(required()) if not installed(name)]
-    told += [f"{name} {own}, not {pinned[name]}" for name, own in sorted(here.items()) if own not in ("", pinned[name])]
+    told += [f"{name} {own}, not {pinned[name]}" for name, own in sorted(here.items()) if own and not same(own, pinned[name])]
     if not told:
         yield Finding("packages", "as in constraints.txt")
         return
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     install = 'in this environment: pip install -c constraints.txt -e ".[dev]" (or a new one: make setup)'
     yield Finding("packages", ", ".join(told[:SHOWN]) + more, install)
+
+
+def same(own: str, pinned: str) -> bool:
+    """Whether a version is the pinned one; `2.13.0+cpu` is a build of 2.13.0."""
+    return pinned in (own, own.partition("+")[0])
 
 
 def installed(name: str) -> str:
