@@ -40,6 +40,9 @@ def test_every_form_of_a_source_gives_the_same_record(tmp_path: Path) -> None:
         write_zip(tmp_path / "c" / "renamed.zip", backwards, "deep/er/").parent,
         write_files(tmp_path / "d", backwards),
     ]
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "link").symlink_to(tmp_path / "d")
+    sources.append(tmp_path / "e")
     records = {fetch(source, tmp_path / "out" / str(number)) for number, source in enumerate(sources)}
     assert len(records) == 1
     lines = records.pop().splitlines()

@@ -119,3 +119,12 @@ def test_a_member_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> 
     assert (tmp_path / "a.zip").stat().st_size < 100_000
     with pytest.raises(ArchiveMismatch, match=r"a\.zip: clip_1\.txt would unpack to 68,157,440 bytes; .* at most 67,108,864"):
         sources.read(str(tmp_path / "a.zip"), WANTED, "advice")
+
+
+def test_folders_that_are_links_are_searched_and_circles_end(tmp_path: Path) -> None:
+    real = lying(tmp_path / "elsewhere/deep", FILES).parent
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/link").symlink_to(real)
+    (real / "back").symlink_to(tmp_path / "source")
+    assert sources.read(str(tmp_path / "source"), WANTED, "advice") == FILES
+    assert len(sources.files_below(tmp_path / "source")) == len(FILES)

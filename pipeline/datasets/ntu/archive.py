@@ -20,7 +20,7 @@ from tqdm import tqdm
 from pipeline.core.skeletons import Sample
 from pipeline.datasets.shared.clips import write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
-from pipeline.datasets.shared.sources import DAMAGED, check_size
+from pipeline.datasets.shared.sources import DAMAGED, check_size, files_below
 
 T = TypeVar("T")
 
@@ -193,7 +193,7 @@ class FolderSource:
 
     def __init__(self, path: Path):
         self.path = path
-        files = (file.relative_to(path).as_posix() for file in path.rglob(f"*{SUFFIX}"))
+        files = (file.relative_to(path).as_posix() for file in files_below(path) if file.suffix == SUFFIX)
         self._paths = _by_sample(sorted(files), path)
 
     def members(self) -> list[Member]:
@@ -236,7 +236,7 @@ def find(place: str, facts: Facts) -> Paths:
     if place and path.is_dir():
         zips = sorted(path.glob("*.zip"))
         named = [file for file in zips if file.name in facts.archives]
-        if not named and any(path.rglob(f"*{SUFFIX}")):
+        if not named and any(file.suffix == SUFFIX for file in files_below(path)):
             return (path,)
         if named or 1 <= len(zips) <= len(facts.archives):
             return tuple(named or zips)

@@ -19,7 +19,7 @@ from pipeline.addresses import shown
 from pipeline.datasets.sbu.settings import SbuDownload
 from pipeline.datasets.shared import remote
 from pipeline.datasets.shared.errors import ArchiveMismatch, DownloadFailed, RawDataMissing
-from pipeline.datasets.shared.sources import DAMAGED, LARGEST_ARCHIVE, check_size, open_zip, write_zip
+from pipeline.datasets.shared.sources import DAMAGED, LARGEST_ARCHIVE, check_size, files_below, open_zip, write_zip
 
 OFFICIAL = "http://vision.cs.stonybrook.edu/~kiwon/Datasets/SBU_Kinect_Interactions"
 LICENCE = (
@@ -155,7 +155,7 @@ def _from_folder(folder: Path, name: str) -> Members:
     archive, extracted = folder / f"{name}.zip", folder / name
     if archive.is_file():
         return read_set(archive, name)
-    names = [path.relative_to(folder).as_posix() for path in sorted(extracted.rglob("skeleton_pos.txt"))]
+    names = [path.relative_to(folder).as_posix() for path in files_below(extracted) if path.name == "skeleton_pos.txt"]
     if not names:
         raise RawDataMissing(name)
     return {canonical: (folder / path).read_bytes() for canonical, path in _canonical(names, name, str(extracted)).items()}

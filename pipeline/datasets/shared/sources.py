@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 import zlib
@@ -27,6 +28,22 @@ def check_size(info: zipfile.ZipInfo, where: str, most: int = LARGEST) -> None:
     if info.file_size > most:
         size = f"would unpack to {info.file_size:,} bytes; files of the data sets here have at most {most:,}"
         raise ArchiveMismatch(f"{where}: {info.filename} {size}. Get the archive again")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files of a folder and of the folders in it, sorted; folders that are links too, each folder once.
+
+    `Path.rglob` passes over links: a user who has the data elsewhere and a link here would be told that there are none.
+    """
+    found: list[Path] = []
+    seen: set[Path] = set()
+    for name, inner, files in os.walk(folder, followlinks=True):
+        if (real := Path(name).resolve()) in seen:  # a link to a folder around it
+            inner.clear()
+            continue
+        seen.add(real)
+        found += [Path(name, file) for file in files]
+    return sorted(found)
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -68,7 +85,7 @@ def _files(source: str, wanted: re.Pattern[str], advice: str) -> Iterator[File]:
     path = Path(source).expanduser()
     if not source or not path.exists():
         raise RawDataMissing(f"{source}: no such folder or file. {advice}" if source else advice)
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+    for file in files_below(path) if path.is_dir() else [path]:
         if file.is_file() and wanted.fullmatch(file.name):
             yield file.name, str(file), file.read_bytes()
         elif file.is_file() and (file == path or file.suffix.lower() == ".zip"):
