@@ -44,6 +44,7 @@ def test_guarded_cell_of_the_demo_notices_a_fall_by_5_points(committed: dict[str
     assert len(runs) >= 12 and 85 <= runs.mean() <= 97 and runs.std(ddof=1) <= 1.5
     now = CONFIG.params.seeds[CONFIG.every[name].seeds]
     after = gate.some(before, range(len(now)))
+    assert set(now) <= set(before.seeds)
     change = regression.judge(Pair(before, after), len(GUARDED["demo"]), CONFIG.check)
     assert CONFIG.check.power == 0.95 and change.smallest is not None and change.smallest <= 5
 

@@ -131,9 +131,12 @@ TWINS = "sa-lstm-noreg sa-lstm-scratch ta-lstm-noreg ta-lstm-scratch"
 STATIC = "static-alpha-lstm static-beta-lstm static-attention-lstm"
 YUN = "raw-skeleton-yun2012 joint-feature-yun2012"
 CELLS = (
-    ("demo", "demo-sbu-", FULL, "demo-sbu demo sbu demo"),
-    ("demo", "demo-ntu-cs-", "lstm sta-lstm", "demo-ntu-cs demo ntu demo"),
-    ("demo", "demo-ntu-cv-", "lstm sta-lstm", "demo-ntu-cv demo ntu demo"),
+    ("demo", "demo-sbu-", "lstm sa-lstm ta-lstm", "demo-sbu demo sbu demo"),
+    ("demo", "demo-sbu-", "sta-lstm", "demo-sbu demo sbu demo-guarded"),
+    ("demo", "demo-ntu-cs-", "lstm", "demo-ntu-cs demo ntu demo"),
+    ("demo", "demo-ntu-cv-", "lstm", "demo-ntu-cv demo ntu demo"),
+    ("demo", "demo-ntu-cs-", "sta-lstm", "demo-ntu-cs demo ntu demo-guarded"),
+    ("demo", "demo-ntu-cv-", "sta-lstm", "demo-ntu-cv demo ntu demo-guarded"),
     ("demo-tuned", "demo-ntu-cs-tuned-", "lstm sta-lstm", "demo-ntu-cs tuned ntu demo"),
     ("demo-tuned", "demo-ntu-cv-tuned-", "lstm sta-lstm", "demo-ntu-cv tuned ntu demo"),
     ("sbu", "sbu-paper-", ABLATION, "sbu paper sbu sbu"),
@@ -226,7 +229,7 @@ def test_grid_has_these_cells_and_no_others(document: dict[str, Any]) -> None:
         ("protocols", ["demo-sbu", "kinetics"], "grid.demo.0: protocol 'kinetics' is none of demo-sbu, demo-ntu-cs, "),
         ("methods", ["lstm", "gru"], "grid.demo.0: method 'gru' is none of lstm, "),
         ("recipes", ["demo", "fast"], "grid.demo.0: recipe 'fast' is none of paper, "),
-        ("seeds", "many", "grid.demo.0: seeds 'many' is none of demo, sbu, "),
+        ("seeds", "many", "grid.demo.0: seeds 'many' is none of demo, demo-guarded, sbu, "),
         ("stores", ["sbu-file-order"], "cell demo-sbu-lstm: store 'sbu-file-order' is none of sbu, ntu"),  # of another data set
         ("switch_of", "y", "cell demo-sbu-lstm: switch_of 'y' is not in use; use the group of that cell too"),
     ],
