@@ -144,7 +144,7 @@ def broken(folder: Path, names: Sequence[str], size: int, seeds: Sequence[int]) 
     """Print what each fault costs and whether `check` notices it, cell by cell; the baseline is the pool's first seeds."""
     pools = {name: pool(folder, "honest", name) for name in names}
     print(f"| fault | {' | '.join(names)} |\n|---|{'---:|' * len(names)}")
-    for kind, fault in faults.FAULTS.items():
+    for kind, fault in {"none": contextlib.nullcontext, **faults.FAULTS}.items():
         changes = []
         for name, whole in pools.items():
             found = [demo_runs.predictions(folder, name, seed, kind, fault) for seed in seeds]
@@ -154,7 +154,7 @@ def broken(folder: Path, names: Sequence[str], size: int, seeds: Sequence[int]) 
 
 
 def cost(change: Change) -> str:
-    """The change of accuracy, in bold where it is noticed."""
+    """The difference from the mean of the baseline, in bold where it is noticed."""
     return f"**{change.points:+.1f}**" if change.alarm else f"{change.points:+.1f}"
 
 
