@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -18,6 +19,8 @@ OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
 )
+
+PATIENCE_S = 60.0  # for an answer: beside other work Chromium starts slowly
 
 
 def program() -> str:
@@ -67,9 +70,10 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            block = os.read(self._from, 1 << 20)
+            ready, _, _ = select.select([self._from], [], [], PATIENCE_S)
+            block = os.read(self._from, 1 << 20) if ready else b""
             if not block:
-                raise RuntimeError("Chromium ended")
+                raise RuntimeError("Chromium ended, or is silent")
             self._unread += block
         text, _, self._unread = self._unread.partition(b"\0")
         message: dict[str, Any] = json.loads(text)

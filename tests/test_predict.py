@@ -415,9 +415,11 @@ def test_real_files_read_alone_are_those_of_the_store(folder: str, real: Callabl
     module.FORMATS[dataset].normalize(tmp_path / "raw" / dataset, tmp_path / "store", settings, 300)
     store = Store(tmp_path / "store")
     frames: dict[str, tuple[Frames, int]] = {}
-    for file, text in inputs.read(inputs.find([source], form.SUFFIX, form.SAYS)):
-        for clip in form.read(text, str(file), settings):
-            frames[clip.part or sample(str(file)).rpartition("all_sqe/")[2].removesuffix(".json")] = clip.frames, clip.action
+    with inputs.Contents() as contents:
+        for file in inputs.find([source], form.SUFFIX, form.SAYS):
+            for clip in form.read(contents.of(file), str(file), settings):
+                name = clip.part or sample(str(file)).rpartition("all_sqe/")[2].removesuffix(".json")
+                frames[name] = clip.frames, clip.action
     assert set(frames) == set(store.index["name"])
     for i, (name, action) in enumerate(zip(store.index["name"], store.index["action"], strict=True)):
         assert (frames[name][0] == store.clip(i)).all() and frames[name][1] == action
@@ -496,9 +498,23 @@ def test_a_wrong_file_is_one_error_and_nothing_is_written(kind: str, written: st
     assert [path.name for path in out.parent.iterdir()] == [written] and out.read_text() == "of before"
 
 
-def test_some_files_may_be_unreadable_where_the_user_says_so(
-    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_member_of_a_zip_is_named_and_can_be_left_out(file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile("data/raw/demo/sbu/s01s02.zip") as archive:
+        texts = {name: archive.read(name) for name in archive.namelist()[:2]}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1  # in the first member
+    path.write_bytes(data)
+    with pytest.raises(InputUnusable, match=r"two.zip: s01s02/01/001/skeleton_pos.txt cannot be read"):
+        list(load(file).predict_all([path]))
+    told = predict.main(load(file), [path], predict.Wanted(tmp_path / "t.csv", unreadable=1))
+    assert told.startswith("1 clip(s)") and [row["true"] for row in lines_of(tmp_path / "t.csv")] == ["departing"]
+
+
+def test_some_files_may_be_unreadable(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.txt").write_text("1,2,3\n")
     paths = [tmp_path / "bad.txt", Path("data/raw/demo/sbu/s01s02.zip")]
     told = predict.main(load(file), paths, predict.Wanted(unreadable=1))

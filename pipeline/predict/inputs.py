@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from pipeline.datasets.shared.sources import open_zip, read_member
 from pipeline.errors import InputUnusable
@@ -62,26 +62,36 @@ def _is_clip(name: str, suffix: str) -> bool:
     return name.lower().endswith(suffix) and not NO_CLIP.fullmatch(name)
 
 
-def read(files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
-    """Each file with its content; a zip stays open while files of it follow each other."""
-    archive: zipfile.ZipFile | None = None
-    try:
-        for file in files:
-            if archive is not None and archive.filename != str(file.path):
-                archive.close()
-                archive = None
-            if not file.member:
-                yield file, _content(file.path)
-                continue
-            archive = archive or open_zip(file.path)
-            yield file, read_member(archive, file.member)
-    finally:
-        if archive is not None:
-            archive.close()
+class Contents:
+    """Reads files; of zips it keeps the last one open, since files of one follow each other. Use as a context manager."""
 
+    def __init__(self) -> None:
+        self._archive: zipfile.ZipFile | None = None
+        self._path: Path | None = None
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputUnusable(f"{path}: cannot be read ({error.strerror})") from error
+    def of(self, file: File) -> bytes:
+        """The content of a file; `InputUnusable` or `ArchiveMismatch` where it cannot be read."""
+        if file.member:
+            return read_member(self._opened(file.path), file.member)
+        try:
+            return file.path.read_bytes()
+        except OSError as error:
+            raise InputUnusable(f"{file.path}: cannot be read ({error.strerror})") from error
+
+    def _opened(self, path: Path) -> zipfile.ZipFile:
+        if self._archive is None or self._path != path:
+            self.close()
+            self._archive, self._path = open_zip(path), path
+        return self._archive
+
+    def close(self) -> None:
+        """Close the zip that is open, if one is."""
+        if self._archive is not None:
+            self._archive.close()
+        self._archive = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

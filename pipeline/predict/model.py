@@ -129,16 +129,18 @@ class Model:
     def _clips(self, files: Iterable[File], refuse: Refuse | None) -> Iterator[Named]:
         """Every clip of the files, named, repaired as the training data were."""
         form, section = self.card.reader, self.card.section
-        for file, text in inputs.read(files):
-            try:
-                found = form.read(text, str(file), section)
-            except (MalformedSkeleton, ArchiveMismatch) as failure:
-                error = InputUnusable(f"{failure}; {self.where} reads {form.SAYS}")
-                if refuse is None:
-                    raise error from failure
-                refuse(error)
-                continue
-            yield from ((f"{file}:{clip.part}" if clip.part else str(file), clip) for clip in found)
+        with inputs.Contents() as contents:
+            for file in files:
+                try:
+                    found = form.read(contents.of(file), str(file), section)
+                except (MalformedSkeleton, ArchiveMismatch, InputUnusable) as failure:
+                    reads = f"; {self.where} reads {form.SAYS}" if isinstance(failure, MalformedSkeleton) else ""
+                    error = InputUnusable(f"{failure}{reads}")
+                    if refuse is None:
+                        raise error from failure
+                    refuse(error)
+                    continue
+                yield from ((f"{file}:{clip.part}" if clip.part else str(file), clip) for clip in found)
 
     def _answers(self, named: Sequence[Named]) -> Iterator[Prediction]:
         settings = self.card.settings
