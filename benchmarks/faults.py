@@ -1,11 +1,13 @@
 """Ten broken models, as changes of the code for as long as a context lasts: what `benchmarks.gate` trains and evaluates with.
 
-Each changes functions of the pipeline from outside, in this process; nothing of them is in the product.
+Each changes functions of the pipeline from outside, in this process; nothing of them is in the product. `python -m
+benchmarks.faults` runs, under each fault that costs little accuracy, the test that knows the right answer: it must fail.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -162,3 +164,27 @@ FAULTS: dict[str, Fault] = {
     "learning rate x 10": rate_tenfold,
     "half of the training data": half_the_data,
 }
+KNOWN_ANSWERS = {
+    "gates shifted by a frame": "tests/test_model.py::test_whole_clips_equal_the_loop_over_frames",
+    "mask ignored": "tests/test_model.py::test_padding_never_changes_an_output",
+    "dropout left on in evaluation": "tests/test_evaluate.py::test_evaluation_is_the_same_twice_whatever_the_dropout",
+    "another fold's weights": "tests/test_evaluate.py::test_every_fold_and_seed_is_tested_with_its_own_weights",
+    "velocities of the padding": "tests/test_training.py::test_velocity_is_the_movement_since_the_frame_before",
+}
+
+
+def main() -> None:
+    """Say of each such fault whether its test failed; ends with code 1 where one did not."""
+    import pytest  # noqa: PLC0415
+
+    missed = []
+    for kind, test in KNOWN_ANSWERS.items():
+        with FAULTS[kind]():
+            code = pytest.main(["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", test])
+        print(f"{kind}: {test} {'failed, as it must' if code == pytest.ExitCode.TESTS_FAILED else 'DID NOT FAIL'}", flush=True)
+        missed += [kind] if code != pytest.ExitCode.TESTS_FAILED else []
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -66,8 +66,9 @@ def test_no_interval_beyond_what_accuracies_allow() -> None:
 
 def test_one_seed_in_the_baseline_tells_no_spread() -> None:
     change = judged(runs_of([180]), runs_of([20]))
-    assert (change.points, change.sd, change.low, change.high, change.smallest) == (-80.0, None, None, None, None)
+    assert (change.points, change.sd, change.low, change.high) == (-80.0, None, None, None)
     assert not change.alarm
+    assert regression.smallest(Pair(runs_of([180]), runs_of([20])), 1, Rule()) is None
 
 
 def test_seeds_that_agree_are_taken_to_spread_by_an_answer() -> None:
@@ -76,18 +77,30 @@ def test_seeds_that_agree_are_taken_to_spread_by_an_answer() -> None:
     assert judged(runs_of([200] * 5), runs_of([150])).fell
 
 
-def test_smallest_fall_is_the_one_that_is_noticed_with_the_stated_power() -> None:
-    # Against the standard normal distribution where the baseline is large, and by drawing where it is small
-    assert regression.noticed(0.005, 100_000, 0.95) == pytest.approx(stats.norm.isf(0.005) + stats.norm.isf(0.05), rel=1e-3)
-    rng, free, draws = np.random.default_rng(1), 9, 40_000
-    fall = regression.noticed(0.005, free, 0.8)
-    sd = np.sqrt(rng.chisquare(free, draws) / free)
-    assert np.mean((rng.normal(size=draws) + fall) / sd > stats.t.isf(0.005, free)) == pytest.approx(0.8, abs=0.01)
+def test_what_a_fall_adds_by_hand() -> None:
+    pair = Pair(runs_of([180, 184, 188]), runs_of([184]))  # 92 %, so 8 % wrong, which differs by a quarter from run to run
+    assert regression.added(pair, 10.0) == pytest.approx(10 * 90 / 200 + (10 / 4) ** 2)
+
+
+@pytest.mark.parametrize("now", [1, 3])
+def test_smallest_fall_is_noticed_with_the_stated_power(now: int) -> None:
+    rights, rng, rule = [184 + step for step in (-6, -4, -2, 0, 0, 0, 2, 4, 6)] * 2, np.random.default_rng(1), Rule(power=0.8)
+    pair = Pair(runs_of(rights), runs_of([184] * now))
+    fall = regression.smallest(pair, 3, rule)
+    assert fall is not None
+    sd, free, draws = regression.spread(pair), len(rights) - 1, 100_000
+    own = np.sqrt((sd**2 + regression.added(pair, fall)) / now + sd**2 / len(rights))
+    limits = stats.t.isf(0.01 / 6, free) * regression.error(pair) * np.sqrt(rng.chisquare(free, draws) / free)
+    assert np.mean(fall + own * rng.normal(size=draws) > limits) == pytest.approx(0.8, abs=0.01)
 
 
 def test_smallest_fall_does_not_hang_on_what_is_compared() -> None:
-    before = runs_of([180, 184, 188])
-    assert judged(before, runs_of([184])).smallest == judged(before, runs_of([100])).smallest
+    before = runs_of([184 + step for step in (-2, -1, 0, 1, 2)])
+    assert len({regression.smallest(Pair(before, runs_of([right])), 1, Rule()) for right in (184, 100)}) == 1
+
+
+def test_two_seeds_notice_no_fall() -> None:
+    assert regression.smallest(Pair(runs_of([180, 188]), runs_of([184])), 1, Rule()) == np.inf
 
 
 def test_folds_count_alike_and_tell_where_it_fell() -> None:

@@ -10,6 +10,7 @@ Otherwise a guarded cell (`check.guarded`) is tested as in `pipeline.results.reg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import pandas as pd
 
@@ -43,7 +44,8 @@ def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = Tr
     for name, pair in pairs.items():
         change = regression.judge(pair, len(guarded), config.check)
         same = bytes_count and pair.identical
-        print(line(config, name, pair, change, guarded=name in guarded, same=same))
+        fall = regression.smallest(pair, len(guarded), config.check)
+        print(line(name, pair, change, fall, guarded=name in guarded, same=same))
         problems += [] if same or name not in guarded else found(config, name, pair, change, len(guarded))
     print(summary(config, pairs, guarded))
     if problems:
@@ -85,8 +87,8 @@ def lacking(name: str, before: pd.DataFrame, after: pd.DataFrame, fewer_seeds: b
     return problems
 
 
-def line(config: Config, name: str, pair: Pair, change: Change, *, guarded: bool, same: bool) -> str:
-    """What is printed of a cell."""
+def line(name: str, pair: Pair, change: Change, smallest: float | None, *, guarded: bool, same: bool) -> str:
+    """What is printed of a cell; `smallest` is the fall that it notices."""
     if same:
         verdict = f"identical to the baseline's seed {', '.join(map(str, pair.after.seeds))}"
     elif not guarded:
@@ -94,8 +96,8 @@ def line(config: Config, name: str, pair: Pair, change: Change, *, guarded: bool
     else:
         verdict = "FELL" if change.fell else "ROSE" if change.rose else "ok"
     text = [numbers(change), *([] if pair.paired else ["other test samples"]), verdict]
-    if change.smallest is not None:
-        fall = f"{change.smallest:.1f} points" if change.smallest <= change.before else "no fall"
+    if smallest is not None:
+        fall = f"{smallest:.1f} points" if isfinite(smallest) else "no fall"
         text.append(f"notices {fall}" if guarded else f"would notice {fall}")
     return f"{name}: {'; '.join(text)}"
 

@@ -14,15 +14,16 @@ Both sides are tested: accuracy also rises by a fault, where test data reach tra
 `false_alarms` holds for all tests of a check together, each at its share of it (Bonferroni). One cell is tested by its mean, not
 by its folds: a fold that breaks takes its part of the mean along, and five times as many tests would notice less.
 
-`smallest` is the fall that would be noticed with the probability `power`, were it the same for every seed. It follows from the
-baseline alone, so whether a cell can be guarded is known before anything is compared.
+`smallest` is the fall that is noticed with the probability `power`. Runs that fell spread more than honest ones: which answers
+are lost is chance, binomial over the samples, and how many differs from run to run as the baseline's numbers of wrong answers do.
+It follows from the baseline alone, so whether a cell can be guarded is known before anything is compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
-from math import sqrt
+from functools import cached_property
+from math import inf, sqrt
 from typing import Protocol
 
 import numpy as np
@@ -89,8 +90,8 @@ def _in_fold(result: Outcomes, fold: int) -> float:
 class Change:
     """Accuracy `before` and `after` in per cent, and what can be said of the difference `points`.
 
-    `sd` is that of the baseline's seeds; `low` to `high` the interval of the difference, at both ends no wider than
-    accuracies allow; `smallest` the fall that is noticed with the rule's power. None of them with one seed in the baseline.
+    `sd` is that of the baseline's seeds; `low` to `high` the interval of the difference, no wider than accuracies allow. None of
+    them with one seed in the baseline.
     """
 
     before: float
@@ -98,7 +99,6 @@ class Change:
     sd: float | None = None
     low: float | None = None
     high: float | None = None
-    smallest: float | None = None
 
     @property
     def points(self) -> float:
@@ -123,19 +123,18 @@ class Change:
 
 def judge(pair: Pair, cells: int, rule: Rule) -> Change:
     """What happened to a cell that is one of `cells` guarded in a check."""
-    sides = (pair.before, pair.after)
     before, after = (float(runs.mean()) for runs in pair.runs)
     free = len(pair.runs[0]) - 1
     if free < 1:
         return Change(before, after)
-    level, sd = rule.false_alarms / (2 * max(1, cells)), spread(pair)
-    error = sd * sqrt(1 / (free + 1) + 1 / len(pair.runs[1]))
-    if not pair.paired:
-        binomial = [standard_error(mean, len(side.names)) for mean, side in zip((before, after), sides, strict=True)]
-        error = float(np.linalg.norm([error, *binomial]))
-    reach, points = float(stats.t.isf(level, free)) * error, after - before
+    reach, points = _limit(free, cells, rule) * error(pair), after - before
     low, high = max(-before, points - reach), min(100 - before, points + reach)
-    return Change(before, after, sd, low, high, error * noticed(level, free, rule.power))
+    return Change(before, after, spread(pair), low, high)
+
+
+def _limit(free: int, cells: int, rule: Rule) -> float:
+    """How many standard errors the difference must have; the cells share the false alarms, and so do the sides."""
+    return float(stats.t.isf(rule.false_alarms / (2 * max(1, cells)), free))
 
 
 def spread(pair: Pair) -> float:
@@ -143,9 +142,31 @@ def spread(pair: Pair) -> float:
     return max(float(pair.runs[0].std(ddof=1)), 100 / len(pair.before.names))
 
 
-@cache
-def noticed(level: float, free: int, power: float) -> float:
-    """The fall, in standard errors, that Student's one-sided test at this level notices with this power."""
-    limit = float(stats.t.isf(level, free))
-    missing = lambda fall: float(stats.nct.sf(limit, free, fall)) - power  # noqa: E731 (the function of one root)
-    return float(optimize.brentq(missing, 0, 4 * limit + 20))
+def error(pair: Pair) -> float:
+    """Standard error of the difference of the means in points, where nothing changed."""
+    runs = spread(pair) * sqrt(sum(1 / len(side) for side in pair.runs))
+    if pair.paired:
+        return runs
+    sides = zip(pair.runs, (pair.before, pair.after), strict=True)
+    return float(np.linalg.norm([runs, *(standard_error(float(side.mean()), len(result.names)) for side, result in sides)]))
+
+
+def smallest(pair: Pair, cells: int, rule: Rule) -> float | None:
+    """The fall in points that is noticed with the rule's power, infinite where there is none; None with one seed before."""
+    free, mean = len(pair.runs[0]) - 1, float(pair.runs[0].mean())
+    if free < 1:
+        return None
+    limit, honest = _limit(free, cells, rule), error(pair)
+
+    def missing(fall: float) -> float:
+        own = sqrt(honest**2 + added(pair, fall) / len(pair.runs[1]))
+        return float(stats.nct.sf(limit * honest / own, free, fall / own)) - rule.power
+
+    return float(optimize.brentq(missing, 0, mean)) if missing(mean) > 0 else inf
+
+
+def added(pair: Pair, fall: float) -> float:
+    """Variance that a fall by so many points adds to that of one run, in points squared."""
+    count, wrong = len(pair.before.names), 100 - float(pair.runs[0].mean())
+    differs = spread(pair) / max(wrong, 100 / count)
+    return fall * (100 - fall) / count + (fall * differs) ** 2
