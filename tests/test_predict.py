@@ -42,7 +42,6 @@ from tests.test_florence3d import lines as florence_lines
 from tests.test_florence3d import walk as florence_walk
 from tests.test_nw_ucla import recording as nw_ucla_recording
 from tests.test_nw_ucla import walk as nw_ucla_walk
-from tests.test_utkinect import take as utkinect_take
 
 SMALL = {
     "model": {"hidden": 8, "attention_hidden": 8},
@@ -65,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         document = parameters.overlay(document_of_params(), SMALL, "test")
         document["recipes"]["demo"] = {}
         document["seeds"]["demo"] = [1, 2]
-        document["download"]["demo"] |= {"ntu_subjects": 4, "ntu_repeats": 1}
+        document["download"]["demo"] |= {"sbu_repeats": 1, "ntu_training": 4, "ntu_test": 2, "ntu_visitors": 1, "ntu_repeats": 1}
         write_params(document)
         for stage in (download, normalize, split):
             stage.main("demo")
@@ -379,7 +378,8 @@ def nw_ucla(folder: Path) -> Path:
 
 
 def utkinect(folder: Path) -> Path:
-    (folder / "mine.txt").write_text(utkinect_take(3, 4, 4, 9))
+    lines = [f"{frame} " + " ".join(f"0.1 {k / 10} {joint / 10}" for joint in range(20)) for k, frame in enumerate((3, 4, 4, 9))]
+    (folder / "mine.txt").write_text("\n".join(lines))
     return folder / "mine.txt"
 
 
@@ -410,7 +410,7 @@ def test_real_files_read_alone_are_those_of_the_store(folder: str, real: Callabl
     form = reader(dataset, dataset)
     settings = form.SECTION(**section(dataset))
     module = registry.load(dataset)
-    download_settings = {"source": str(source)} | ({"retries": 0, "timeout_s": 1.0} if dataset == "sbu" else {})
+    download_settings = parameters.read(ROOT / "params.yaml")["download"][dataset] | {"source": str(source)}
     module.fetch(tmp_path / "raw", module.DOWNLOAD(**download_settings))
     module.FORMATS[dataset].normalize(tmp_path / "raw" / dataset, tmp_path / "store", settings, 300)
     store = Store(tmp_path / "store")
