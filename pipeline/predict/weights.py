@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from pipeline.core.errors import ParamsError
 from pipeline.core.files import whole
@@ -29,7 +29,8 @@ def write(path: Path, card: Card, states: Mapping[int, State]) -> None:
     half = card.weights == "float16"
     tensors = {f"seed-{s}/{name}": t.half() if half else t for s, state in states.items() for name, t in state.items()}
     with whole(path) as unfinished:
-        save_file({name: t.contiguous() for name, t in sorted(tensors.items())}, unfinished, {CARD: card.model_dump_json()})
+        content = save({name: t.contiguous() for name, t in sorted(tensors.items())}, {CARD: card.model_dump_json()})
+        unfinished.write_bytes(content)  # save_file makes files that nobody else can read
 
 
 def read(path: Path) -> tuple[Card, dict[int, State]]:
