@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 PAGE = (ROOT / "docs" / "adding.md").read_text()
 BLOCKS = re.findall(r"```(python|yaml)\n(.*?)```", PAGE, re.DOTALL)
 DATASET, DATASET_LINES, NETWORK, NETWORK_LINES = (text for _, text in BLOCKS)
-SMALL = {"pretrain: {attention: 15, main: 5, tune: 5}": "pretrain: {attention: 1, main: 1, tune: 1}"}
-SMALL |= {"finetune: {main: 25, joint: 15}": "finetune: {main: 2, joint: 2}"}
+SMALL = {"pretrain: {attention: 6, main: 1, tune: 1}": "pretrain: {attention: 1, main: 1, tune: 1}"}
+SMALL |= {"finetune: {main: 8, joint: 14}": "finetune: {main: 2, joint: 2}"}
 
 
 def add_lines(document: str, lines: str) -> str:
