@@ -26,7 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     found.cell("sta-lstm", lambda _name, _place, _seed: True)
     report.main("toy")
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(re.sub(r'source: ""', "source: https://me:secret@there", text))
+    Path("params.yaml").write_text(re.sub(r'source: ""', "source: /a/secret/place", text))
     return found
 
 
