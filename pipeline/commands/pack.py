@@ -2,7 +2,7 @@
 
 Nothing of the recordings is in it: a prediction is a fold, a seed, the name of a sample and two classes. `manifest.json` has the
 SHA-256 of every file, the commit, and what the run was made with. The same results on one machine give the same bytes. Where raw
-files were taken from is left out: an address may have a password in it.
+files were taken from is left out: it says where somebody keeps things.
 """
 
 from __future__ import annotations
