@@ -40,6 +40,8 @@ UNWRITABLE = {
     errno.EROFS: "it can only be read; mount it for writing, or work in a copy of the project",
     errno.EACCES: "this user may not write there (or read); change the permissions",
     errno.EPERM: "this user may not write there; change the permissions",
+    errno.ENOTDIR: "a file stands where a folder is expected; name another place",
+    errno.EEXIST: "a file stands where a folder is expected; name another place",
 }
 
 

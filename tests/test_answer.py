@@ -74,7 +74,7 @@ def test_clusters_by_hand() -> None:
 def test_sequences_alone_change_nothing() -> None:
     rng = np.random.default_rng(2)
     one, other = made(rng.random((3, 40)) < 0.8), made(rng.random((3, 40)) < 0.7)
-    found = clustered([(1.0, one), (-1.0, other)], RULE, r"nobody(\d)(\d)")
+    found = clustered([(1.0, one), (-1.0, other)], RULE, r"s\d\d(\d\d)")
     alone, plain = found["person", 40], compare(one, other, RULE)
     assert alone is not None and list(found) == [("sequence", 40), ("person", 40)]
     assert (alone.p, alone.degrees) == pytest.approx((plain.p, plain.degrees))

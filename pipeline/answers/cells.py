@@ -15,6 +15,10 @@ from pipeline.report.tables import Column, Row, Table, field
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Difference, Rule, compare, holm, summarise
 
+NOTE = (
+    "All seeds of both, paired by sequence. p by Holm's method over the {family}; the verdict takes that p, while an interval is"
+    " that of its row alone, and may leave out 0 where the verdict is undecided."
+)
 FIELDS = ("points", "low", "high", "p", "p_holm", "verdict")
 
 
@@ -57,7 +61,7 @@ def earlier(config: Config, studies: Sequence[Study]) -> Table:
         method_column(),
         *_columns(f"STA-LSTM {text.MINUS} it"),
     )
-    note = "All seeds of both, paired by sequence. p by Holm's method over the rows of a recipe; the verdict takes that p."
+    note = NOTE.format(family="rows of a recipe")
     return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=("protocol", "recipe", "method", *FIELDS))
 
 
@@ -83,7 +87,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
         *_columns("Brings"),
         field("seeds", "Seeds"),
     )
-    note = "All seeds of both, paired by sequence. p by Holm's method over the switches of a protocol; the verdict takes that p."
+    note = NOTE.format(family="switches of a protocol")
     head = ("protocol", "what", "seeds")
     return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS))
 

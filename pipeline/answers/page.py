@@ -15,10 +15,11 @@ from pipeline.report.page import INTERVALS, Page, Section
 from pipeline.report.tables import Column, Row, Table, field
 from pipeline.results.components import FEW
 from pipeline.results.effects import EFFECTS, effect
-from pipeline.results.statistics import Difference, Rule, can_show_equivalence
+from pipeline.results.statistics import Difference, Rule, can_show_equivalence, needed
 
 ALL = "mean of the data sets"
 MEAN = "mean of the recipes"
+ONLY = "Of accuracy alone; how runs spread stands under Every method, which networks failed in the report of the data set. "
 
 
 def build(config: Config, studies: Sequence[Study]) -> Page:
@@ -38,7 +39,7 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
             "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
         ),
     )
-    return Page("RQ1 to RQ3 over all data sets", "", sections)
+    return Page("RQ1 to RQ3: what the committed predictions say", "", sections)
 
 
 def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
@@ -63,7 +64,9 @@ def _answers(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[st
         named = sorted(names, key=lambda name: name not in leads)
         parts = [f"{_title(name)}: {estimates[name].verdict}, {_numbers(estimates[name])}" for name in named]
         yield (
-            f"**{key}. {QUESTIONS[key]}** On {where}, over the recipes: {'; '.join(parts)}." if parts else f"**{key}.** Not run."
+            f"**{key}. {QUESTIONS[key]}** {ONLY if key == 'RQ3' else ''}On {where}, over the recipes: {'; '.join(parts)}."
+            if parts
+            else f"**{key}.** Not run."
         )
     yield from _random_effects(found, rule)
 
@@ -99,13 +102,14 @@ def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
         field("standard_error", "Standard error", 2),
-        field("floor", "with infinitely many seeds", 2),
+        field("floor", "Standard error with infinitely many seeds", 2),
         field("smallest", "Smallest found", 2),
-        field("reach", "Equivalence"),
+        field("reach", "Equivalence found as often"),
     )
     note = (
         f"In points. Smallest found: in {100 * rule.power:g} of 100 repetitions. Equivalence: whether methods that do not differ"
-        f" would be called equivalent within {rule.margin:g} point as often; where not, undecided is a full answer."
+        f" would be called equivalent within {rule.margin:g} point as often, which takes a standard error of at most"
+        f" {needed(rule):.2f}; where not, undecided is a full answer, and an equivalence that is found was luck as well."
     )
     return Table("designs", "What each design can show, whatever the effects are", columns, rows, note)
 
@@ -113,7 +117,7 @@ def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
 def _reach(found: Difference, rule: Rule) -> str:
     if can_show_equivalence(found.standard_error, rule):
         return "within reach"
-    return "with more seeds" if can_show_equivalence(found.floor, rule) else "out of reach with these sequences"
+    return "only with more seeds" if can_show_equivalence(found.floor, rule) else "out of reach with these sequences"
 
 
 def _row(protocol: str, recipe: str, name: str, found: Difference) -> dict[str, Any]:
@@ -196,7 +200,7 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
     rows: list[dict[str, Any]] = []
     for study in [study for study in studies if study.protocol in config.answer.people and study.complete]:
         share = 1 / len(study.complete)
-        for name in ("both", "spatial", "temporal"):
+        for name in ("both", "spatial-alone", "temporal-alone", "spatial", "temporal"):
             weights = EFFECTS[name].weights
             parts = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
             found = clustered(parts, config.params.report, config.answer.people[study.protocol])
@@ -204,6 +208,7 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
     columns = (
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
+        field("verdict", "Verdict", whole=True),
         field("unit", "Unit", whole=True),
         field("units", "Units", 0),
         field("standard_error", "Standard error", 2),
@@ -212,14 +217,16 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
     )
     note = (
         "Means of the recipes. A person stands in several sets, in folds of training and of test: these rows say what that hides."
+        " Dash: with so few people the sum over pairs of sequences with a person in common comes out below 0 and says nothing."
     )
-    empty = ("protocol", "effect", "unit", "units", "points", "low", "high", "p", "standard_error")
+    empty = ("protocol", "effect", "verdict", "unit", "units", "points", "low", "high", "p", "standard_error")
     return Table("people", "The same effects by sequence, set, pair of people and person", columns, rows, note, fields=empty)
 
 
 def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference | None) -> dict[str, Any]:
     numbers = {key: getattr(found, key, None) for key in ("points", "low", "high", "p", "standard_error")}
-    return {"protocol": protocol, "effect": _title(name), "unit": unit, "units": float(count), **numbers}
+    verdict = found.verdict if found else None
+    return {"protocol": protocol, "effect": _title(name), "verdict": verdict, "unit": unit, "units": float(count), **numbers}
 
 
 def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
@@ -232,6 +239,7 @@ def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
         counts.append(f"{study.protocol} ({size}, folds: {len(set(one.folds.tolist()))}, recipes {recipes})")
     yield (
         f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."
-        " Synthetic data, switches, and recipes that choose by test data are left out. An effect over several recipes is their"
-        " mean for each sequence, whether they agree or not. Where folds leave one subject out, the unit is the subject."
+        " Synthetic data are left out, and of the effects switches and recipes that choose by test data. The ten effects are"
+        " named in pipeline/results/effects.py; their p are not adjusted for their number. An effect over several recipes is"
+        " their mean for each sequence, whether they agree or not. Where folds leave one subject out, the unit is the subject."
     )

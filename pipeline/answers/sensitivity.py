@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.errors import ParamsError
 from pipeline.results.components import Components, Term, components
 from pipeline.results.statistics import Difference, Outcomes, Rule, judge
 
@@ -25,7 +26,7 @@ Cells = Sequence[tuple[float, Outcomes]]
 def clustered(cells: Cells, rule: Rule, pattern: str) -> dict[tuple[str, int], Difference | None]:
     """A sum of accuracies judged by sequence, set, pair of people and person: (unit, how many) -> what it is then.
 
-    Sets and pairs only where a sequence shows several people.
+    Sets and pairs only where a sequence shows several people. Raises `ParamsError` for a name that the pattern does not find.
 
     `pattern` finds the people in the name of a sequence, a group each; with the same people in the same order they
     are a set. None where the people are too few.
@@ -46,8 +47,9 @@ def clustered(cells: Cells, rule: Rule, pattern: str) -> dict[tuple[str, int], D
 
 
 def _people(pattern: str, name: str) -> tuple[str, ...]:
-    found = re.match(pattern, name)
-    return found.groups() if found else (name,)
+    if found := re.match(pattern, name):
+        return found.groups()
+    raise ParamsError(f"params.yaml: answer.people: {pattern!r} finds nobody in the name {name!r}")
 
 
 def _deviations(cells: Cells) -> Floats:

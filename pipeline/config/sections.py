@@ -36,12 +36,17 @@ def neutral(section: type[Section]) -> dict[str, object]:
 
 
 def _pattern(text: str) -> str:
-    """A regular expression with a group for each person."""
+    """A regular expression."""
     try:
-        groups = re.compile(text).groups
+        re.compile(text)
     except re.error as error:
         raise ValueError(f"no regular expression: {error}") from error
-    if not groups:
+    return text
+
+
+def _people(text: str) -> str:
+    """A regular expression with a group for each person."""
+    if not re.compile(_pattern(text)).groups:
         raise ValueError("expected a group for each person")
     return text
 
@@ -241,8 +246,8 @@ class Answer(Section):
     """Command `answer`: protocols whose folds leave one subject out, how a name tells people, and names that are copies."""
 
     subjects: list[str]
-    people: dict[str, Annotated[str, AfterValidator(_pattern)]]
-    copies: dict[str, str]
+    people: dict[str, Annotated[str, AfterValidator(_people)]]
+    copies: dict[str, Annotated[str, AfterValidator(_pattern)]]
 
 
 class Check(Section):

@@ -275,9 +275,14 @@ def smallest(error: float, degrees: float, rule: Rule) -> float:
     return float(stats.t.ppf((1 + rule.confidence) / 2, degrees) + stats.t.ppf(rule.power, degrees)) * error
 
 
+def needed(rule: Rule) -> float:
+    """The largest standard error with which methods that do not differ are called equivalent with `rule.power`, in points."""
+    return rule.margin / float(stats.norm.ppf(rule.confidence) + stats.norm.ppf((1 + rule.power) / 2))
+
+
 def can_show_equivalence(error: float, rule: Rule) -> bool:
     """Whether a design with this standard error would call methods that do not differ equivalent with `rule.power`."""
-    return error * float(stats.norm.ppf(rule.confidence) + stats.norm.ppf((1 + rule.power) / 2)) <= rule.margin
+    return error <= needed(rule)
 
 
 def _same(cells: Sequence[Outcomes]) -> None:
