@@ -97,6 +97,11 @@ def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path
     assert [path for path in files if path.read_bytes() != (ROOT / path).read_bytes()] == [], "run `python -m pipeline answer`"
 
 
+def test_names_that_tell_nobody_are_refused() -> None:
+    with pytest.raises(ParamsError, match=r"answer\.people: .* finds nobody in the name 's0000'"):
+        clustered([(1.0, made(shares(8, 4)))], RULE, r"x(\d)")
+
+
 def test_copies_of_training_sequences_count_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong on the copies alone: 100 % without them."""
     names = [f"a{a:02}_s{s:02}_e00_v03" for a in (1, 2, 3, 4) for s in (7, 10)]

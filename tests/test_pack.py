@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from pipeline import cli
 from pipeline.commands import pack
 from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.stages import report
@@ -53,6 +55,12 @@ def test_neither_recordings_nor_where_they_came_from_are_in_it(project: Project,
     assert not [name for name in found if name.startswith("data/")]
     assert b"secret" in Path("params.yaml").read_bytes()
     assert not [name for name, data in found.items() if b"secret" in data]
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error_for_people(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(cli.main, ["pack", "toy", "--to", str(tmp_path / "file" / "toy.zip")])
+    assert result.exit_code == 2 and "a file stands where a folder is expected" in result.stderr
 
 
 def test_two_packs_have_the_same_bytes(project: Project, tmp_path: Path) -> None:
