@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -37,6 +38,14 @@ def ctrl_c() -> None:
     """Let Ctrl-C reach the programs under test, also where a shell runs the tests in the background and has it ignored."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_surroundings() -> None:
+    """What somebody has set for work of their own, such as where tracking goes or data lie, is not the tests'."""
+    for name in [name for name in os.environ if name.startswith("PIPELINE_") or name.endswith("_SOURCE")]:
+        del os.environ[name]
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 def in_a_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
