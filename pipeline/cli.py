@@ -285,12 +285,13 @@ def ui(port: int) -> None:
 
 @main.command()
 @click.argument("candidates", nargs=-1)
-def search(candidates: tuple[str, ...]) -> None:
+@click.option("--method", help="Search for another method, in a record of its own.  [default: that of search.cell]")
+def search(candidates: tuple[str, ...], method: str | None) -> None:
     """Search for a recipe by nested validation (params.yaml, section search); with names, score these candidates alone."""
     from pipeline.commands import search as nested  # noqa: PLC0415
 
     _up_to_date()
-    nested.main(list(candidates))
+    nested.main(list(candidates), method)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import pytest
 from pipeline.commands import search
 from pipeline.config import params as parameters
 from pipeline.config.sections import Candidate
-from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError
 from tests.conftest import write_params
 
@@ -88,10 +88,11 @@ def searched(small_project: Path) -> Path:
     rows = [(f, name, "test" if i % 3 + 1 == f else "train") for f in (1, 2, 3) for i, name in enumerate(names)]
     pd.DataFrame(rows, columns=["fold", "name", "part"]).to_csv(split, index=False)
     document = parameters.read()
-    plain = {"round": 1, "method": "sta-lstm", "changes": {}}
+    plain = {"round": 1, "staged": True, "changes": {}}
     document["search"] = {
         "cell": "p-sta-lstm",
         "seeds": [1, 2],
+        "nested_seeds": [1, 2],
         "base": {"training": {"learning_rate": 0.01}},
         "views": [1, 4],
         "candidates": {"plain": plain},
@@ -116,10 +117,10 @@ def test_search_writes_its_outcome_and_goes_on_where_it_was(searched: Path, monk
 def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
     search.main([])
     outcome = json.loads((searched / "reports" / "search" / "demo.json").read_text())
-    section, cell = parameters.load().search, cells.load("p-sta-lstm", "finetune")
+    plan = search.plan_of(None)
     split = searched / ".work" / "search" / "p-sta-lstm" / "outer.csv"
     for fold, name in outcome["chosen"].items():
-        trained = search.tasks(cell, "plain", section, split.relative_to(searched), [int(fold)])
+        trained = search.tasks(plan, "plain", split.relative_to(searched), [int(fold)], [1, 2])
         right = [json.loads(task.memory.read_text())["right"]["4" if "4 views" in name else "1"] for task in trained]
         assert [list(one) for one in right] == [[fold]] * 2 and all(one[fold][1] == 8 for one in right)
         assert outcome["outer"]["folds"][fold] == pytest.approx(100 * sum(one[fold][0] for one in right) / 16, abs=0.01)
@@ -127,12 +128,35 @@ def test_each_outer_fold_is_answered_by_its_own_choice(searched: Path) -> None:
 
 
 def test_other_training_parameters_are_other_networks(searched: Path) -> None:
-    cell, params = cells.load("p-sta-lstm", "finetune"), parameters.load()
-    split = search.write_pairs(cell)
-    longer = Candidate(round=1, method="sta-lstm", changes={"finetune": {"joint": 3}})
-    section = params.search.model_copy(update={"candidates": {**params.search.candidates, "longer": longer}})
-    one, other = (search.tasks(cell, name, section, split, [12]) for name in ("plain", "longer"))
+    plan = search.plan_of(None)
+    split = search.write_pairs(plan.cell)
+    longer = Candidate(round=1, staged=True, changes={"finetune": {"joint": 3}})
+    section = plan.section.model_copy(update={"candidates": {**plan.section.candidates, "longer": longer}})
+    one, other = (search.tasks(replace(plan, section=section), name, split, [12], [1]) for name in ("plain", "longer"))
     assert {task.memory for task in one}.isdisjoint(task.memory for task in other)
+
+
+def test_another_method_has_the_same_candidates_in_its_own_record(searched: Path) -> None:
+    search.main([], "lstm")
+    folder = searched / "reports" / "search"
+    outcome = json.loads((folder / "demo-lstm.json").read_text())
+    assert [c["method"] for c in outcome["candidates"]] == ["lstm", "lstm"] and outcome["method"] == "lstm"
+    assert not (folder / "demo.json").exists()
+    table = pd.read_csv(folder / "demo-lstm.csv.gz", dtype={"name": str})
+    assert list(table) == ["cell", "fold", "seed", "name", "label", "predicted"] and len(table) == 24 * 2
+    right = (table["label"] == table["predicted"]).groupby(table["fold"]).mean() * 100
+    assert outcome["outer"]["folds"] == {str(fold): pytest.approx(value, abs=0.01) for fold, value in right.items()}
+
+
+def test_the_method_of_a_candidate(searched: Path) -> None:
+    plan = search.plan_of("sta-lstm")
+    assert [plan.method_of(Candidate(round=1, staged=staged, changes={})) for staged in (True, False)] == [
+        "sta-lstm",
+        "sta-lstm-scratch",
+    ]
+    assert search.plan_of("lstm").scratch == "lstm"  # has no stages
+    with pytest.raises(ParamsError, match=r"methods has no 'gru'; it has .*sta-lstm"):
+        search.plan_of("gru")
 
 
 def test_a_name_that_is_no_candidate(searched: Path) -> None:

@@ -5,11 +5,13 @@ every other fold d is answered by a network that saw neither f nor d, and the sc
 over all d. The choice of f is the candidate with the best score inside f: no sample of f had a part in it.
 
 Networks are remembered in `.work/search`, so an interrupted search goes on where it was. Each is scored with every number of
-views that the search lists.
+views that the search lists. The recipe of the project was searched for with STA-LSTM; `--method` gives another method the same
+candidates and the same budget, in a record of its own.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import time
@@ -28,9 +30,10 @@ from pipeline.config.sections import Candidate, Search
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
 from pipeline.core.errors import ParamsError, ResultsMissing
-from pipeline.core.files import fingerprint, flatten, sha256, write_json
+from pipeline.core.files import fingerprint, flatten, sha256, whole, write_json
 from pipeline.core.places import WORK as SCRATCH
 from pipeline.core.settings import Method, Settings
+from pipeline.core.skeletons import Store
 from pipeline.core.training.job import Job
 from pipeline.running import runs
 
@@ -75,27 +78,55 @@ class Task:
         return self.pretrain.seed
 
 
-def main(only: list[str]) -> None:
-    """Train and score every candidate of section `search` that is not remembered; write `reports/search/<dataset>.json`.
+@dataclass(frozen=True)
+class Plan:
+    """What is searched for: section `search`, its cell, and the method with stages and from scratch."""
 
-    With names in `only`, score these alone and write nothing.
+    cell: Cell
+    section: Search
+    method: str
+    scratch: str
+
+    def method_of(self, candidate: Candidate) -> str:
+        """The method of a candidate."""
+        return self.method if candidate.staged else self.scratch
+
+
+def main(only: list[str], method: str | None = None) -> None:
+    """Train and score every candidate of section `search` that is not remembered; write its record and its nested predictions.
+
+    The record is `reports/search/<dataset>.json`, or `<dataset>-<method>.json` for a `method` other than that of the section's
+    cell, and the predictions stand beside it as `.csv.gz`. With names in `only`, score these alone and write nothing.
     """
-    section = parameters.load().search
-    cell = cells.load(section.cell, "finetune")
+    plan = plan_of(method)
+    cell, section = plan.cell, plan.section
     if unknown := sorted(set(only) - set(section.candidates)):
         raise ParamsError(f"params.yaml: search.candidates has no {', '.join(unknown)}; it has {', '.join(section.candidates)}")
     if not cell.split.exists():
         raise ResultsMissing(f"{cell.split}: expected a split, found none; run `dvc repro split@{cell.dataset}` first")
     split = write_pairs(cell)
     folds = sorted(pd.read_csv(split)["fold"].unique().tolist())
-    todo = {name: tasks(cell, name, section, split, folds) for name in only or section.candidates}
+    todo = {name: tasks(plan, name, split, folds, section.seeds) for name in only or section.candidates}
     answers = dict(zip(todo, answer(list(todo.values()), f"search@{cell.name}"), strict=True))
-    outcome = summarise(cell, section, answers)
+    outcome = summarise(plan, answers)
     if not only:
-        found = outer(cell, section, outcome["chosen"])
-        outcome["outer"] = {"folds": found, "mean": round(float(np.mean(list(found.values()))), 2)}
-        write_json(outcome, OUT / f"{cell.dataset}.json")
+        stem = OUT / (cell.dataset if method is None else f"{cell.dataset}-{method}")
+        outcome["outer"] = outer(plan, outcome["chosen"], stem.with_suffix(".csv.gz"))
+        write_json(outcome, stem.with_suffix(".json"))
     print(as_text(outcome))
+
+
+def plan_of(method: str | None) -> Plan:
+    """The search of params.yaml, for its cell's method or another; `ParamsError` where params.yaml has no such method.
+
+    From scratch a method is called `<method>-scratch`; one that has no stages anyway stays itself.
+    """
+    config = parameters.load()
+    name, methods = method or config.every[config.search.cell].method, config.params.methods
+    scratch = f"{name}-scratch" if name in methods and methods[name].staged else name
+    if missing := [one for one in (name, scratch) if one not in methods]:
+        raise ParamsError(f"params.yaml: methods has no {missing[0]!r}; it has {', '.join(methods)}")
+    return Plan(cells.load(config.search.cell, "finetune"), config.search, name, scratch)
 
 
 def answer(todo: list[list[Task]], title: str) -> list[list[dict[str, Any]]]:
@@ -105,13 +136,33 @@ def answer(todo: list[list[Task]], title: str) -> list[list[dict[str, Any]]]:
     return [[json.loads(task.memory.read_text()) for task in each] for each in todo]
 
 
-def outer(cell: Cell, section: Search, chosen: dict[str, str]) -> dict[str, float]:
-    """The nested estimate: accuracy in per cent of each outer fold, by its own choice, trained on all of the other folds."""
-    split = WORK / cell.name / "outer.csv"
-    shutil.copyfile(cell.split, split)
-    todo = [tasks(cell, name.partition(SEVERAL)[0], section, split, [int(fold)]) for fold, name in chosen.items()]
-    found = zip(chosen.items(), answer(todo, f"search@{cell.name}, outer folds"), strict=True)
-    return {fold: round(mean(each, fold, views_of(name)), 2) for (fold, name), each in found}
+def outer(plan: Plan, chosen: dict[str, str], path: Path) -> dict[str, Any]:
+    """The nested estimate: accuracy in per cent of each outer fold, by its own choice, trained on all of the other folds.
+
+    The predictions behind it go to `path`, in the columns of `reports/baseline`; `cell` is the method there.
+    """
+    split, seeds = WORK / plan.cell.name / "outer.csv", plan.section.nested_seeds
+    shutil.copyfile(plan.cell.split, split)
+    todo = [tasks(plan, name.partition(SEVERAL)[0], split, [int(fold)], seeds) for fold, name in chosen.items()]
+    found = list(zip(chosen.items(), answer(todo, f"search@{plan.cell.name}, outer folds"), strict=True))
+    write_predictions(plan, found, path)
+    folds = {fold: round(mean(each, fold, views_of(name)), 2) for (fold, name), each in found}
+    return {"folds": folds, "mean": round(float(np.mean(list(folds.values()))), 2), "seeds": seeds}
+
+
+def write_predictions(plan: Plan, found: list[tuple[tuple[str, str], list[dict[str, Any]]]], path: Path) -> None:
+    """The predictions of the outer folds' networks as a table: cell, fold, seed, name, label, predicted."""
+    labels = Store(plan.cell.store).index.set_index("name")["action"]
+    rows = [
+        (plan.method, int(fold), answer["seed"], name, int(labels[name]), predicted)
+        for (fold, choice), answers in found
+        for answer in answers
+        for name, predicted in answer["predicted"][str(views_of(choice))].items()
+    ]
+    table = pd.DataFrame(rows, columns=["cell", "fold", "seed", "name", "label", "predicted"])
+    text = table.sort_values(["fold", "seed", "name"]).to_csv(index=False, lineterminator="\n")
+    with whole(path, path.parent) as unfinished:
+        unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def mean(answers: list[dict[str, Any]], fold: str, views: int) -> float:
@@ -148,27 +199,28 @@ def pairs(split: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def candidate_params(candidate: Candidate, section: Search) -> tuple[Method, Settings]:
+def candidate_params(plan: Plan, candidate: Candidate) -> tuple[Method, Settings]:
     """A candidate's method, and the parameters of the file under the search's base and the candidate's changes."""
     document = parameters.load().params.model_dump()
-    for changes in (section.base, candidate.changes):
+    for changes in (plan.section.base, candidate.changes):
         document = parameters.overlay(document, changes, "search")
-    return plain(parameters.build(document).params, candidate.method)
+    return plain(parameters.build(document).params, plan.method_of(candidate))
 
 
-def tasks(cell: Cell, name: str, section: Search, split: Path, folds: list[int]) -> list[Task]:
+def tasks(plan: Plan, name: str, split: Path, folds: list[int], seeds: list[int]) -> list[Task]:
     """A network of a candidate for each of these folds of a split, and seed."""
-    method, params = candidate_params(section.candidates[name], section)
+    cell, views = plan.cell, plan.section.views
+    method, params = candidate_params(plan, plan.section.candidates[name])
     data = [sha256(cell.store / "meta.json"), sha256(split)]
     code = [file for path in cells.code_of(method, "finetune") for file in (path.rglob("*.py") if path.is_dir() else [path])]
-    print_ = fingerprint([asdict(params), asdict(method), data, section.views], code)
+    print_ = fingerprint([asdict(params), asdict(method), data, views], code)
     found = []
     for fold in folds:
-        for seed in section.seeds:
+        for seed in seeds:
             place = split.parent / f"{print_}-fold-{fold}-seed-{seed}"
             paths = place / "pretrain", place / "pretrain.csv", place / "pretrain.pt"
             pretrain = Job("pretrain", fold, seed, method, params, cell.store, split, None, 0, *paths)
-            found.append(Task(divmod(fold, 10), pretrain, tuple(section.views), cell.split, place.with_suffix(".json")))
+            found.append(Task(divmod(fold, 10), pretrain, tuple(views), cell.split, place.with_suffix(".json")))
     return found
 
 
@@ -186,12 +238,14 @@ def train_and_score(task: Task) -> None:
     model, device = restore(task.finetune, clips.store), device_of(task.finetune.params.training)
     model.to(device)
     names = clips.store.index["name"].to_numpy()[clips.rows]
-    right = {}
+    right, predicted = {}, {}
     for count in task.views:
-        logits = predict_views(model, clips, 256, device, views(clips.store.meta, count)).logits
-        right[str(count)] = counts(pd.Series(logits.argmax(1) == clips.labels, index=names), task.folds)
-    seconds = time.process_time() - start
-    write_json({"pair": task.pair, "seed": task.seed, "right": right, "seconds": round(seconds, 1)}, task.memory)
+        classes = predict_views(model, clips, 256, device, views(clips.store.meta, count)).logits.argmax(1)
+        right[str(count)] = counts(pd.Series(classes == clips.labels, index=names), task.folds)
+        predicted[str(count)] = dict(zip(names.tolist(), (classes + 1).tolist(), strict=True))
+    seconds = round(time.process_time() - start, 1)
+    found = {"pair": task.pair, "seed": task.seed, "right": right, "predicted": predicted, "seconds": seconds}
+    write_json(found, task.memory)
     shutil.rmtree(task.memory.with_suffix(""), ignore_errors=True)
 
 
@@ -214,28 +268,37 @@ def inner(answers: list[dict[str, Any]], views: int) -> dict[int, dict[int, floa
     return {fold: {seed: float(np.mean(found[fold, seed])) for seed in seeds} for fold in folds}
 
 
-def summarise(cell: Cell, section: Search, answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def summarise(plan: Plan, answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """The outcome as it is written: scores of every candidate inside every outer fold, choices, budget.
 
     `answers` are those of each candidate's networks.
     """
     seconds = [a["seconds"] for each in answers.values() for a in each]
-    candidates = [score(name, section.candidates[name], each, views) for name, each in answers.items() for views in section.views]
+    section = plan.section
+    candidates = [score(plan, name, each, views) for name, each in answers.items() for views in section.views]
     chosen, frozen = choose(candidates)
     budget = {"networks": len(seconds), "core_minutes": round(sum(seconds) / 60, 1)}
-    head = {"protocol": cell.protocol, "seeds": section.seeds, "budget": budget, "rule": RULE, "base": section.base}
+    head = {
+        "protocol": plan.cell.protocol,
+        "method": plan.method,
+        "seeds": section.seeds,
+        "budget": budget,
+        "rule": RULE,
+        "base": section.base,
+    }
     return {**head, "folds": sorted(map(int, chosen)), "candidates": candidates, "chosen": chosen, "frozen": frozen}
 
 
-def score(name: str, candidate: Candidate, answers: list[dict[str, Any]], views: int) -> dict[str, Any]:
+def score(plan: Plan, name: str, answers: list[dict[str, Any]], views: int) -> dict[str, Any]:
     """The row of a candidate with a number of views."""
+    candidate = plan.section.candidates[name]
     table = pd.DataFrame(inner(answers, views))  # seeds x folds
     spread = round(float(table.mean(axis=1).std(ddof=1)), 2) if len(table) > 1 else None
     changes = flatten(candidate.changes) | ({"evaluate.views": views} if views > 1 else {})
     return {
         "name": f"{name}{SEVERAL}{views} views" if views > 1 else name,
         "round": candidate.round,
-        "method": candidate.method,
+        "method": plan.method_of(candidate),
         "changes": changes,
         "inner": {str(fold): round(value, 2) for fold, value in table.mean().items()},
         "mean": round(float(table.mean().mean()), 2),

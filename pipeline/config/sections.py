@@ -217,18 +217,25 @@ class Evaluate(Section):
 
 
 class Candidate(Section):
-    """A candidate of the search: a method, and changes laid over the search's base; `round` says when it was thought of."""
+    """A candidate of the search: with the stages of training or from scratch, and changes laid over the search's base.
+
+    `round` says when it was thought of.
+    """
 
     round: Positive
-    method: str
+    staged: bool
     changes: dict[str, Any]
 
 
 class Search(Section):
-    """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`."""
+    """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`.
+
+    `seeds` train the candidates, `nested_seeds` the networks that answer for the outer folds.
+    """
 
     cell: str
     seeds: Seeds
+    nested_seeds: Seeds
     views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1)]
     base: dict[str, Any]
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
