@@ -278,14 +278,8 @@ def summarise(plan: Plan, answers: dict[str, list[dict[str, Any]]]) -> dict[str,
     candidates = [score(plan, name, each, views) for name, each in answers.items() for views in section.views]
     chosen, frozen = choose(candidates)
     budget = {"networks": len(seconds), "core_minutes": round(sum(seconds) / 60, 1)}
-    head = {
-        "protocol": plan.cell.protocol,
-        "method": plan.method,
-        "seeds": section.seeds,
-        "budget": budget,
-        "rule": RULE,
-        "base": section.base,
-    }
+    head = {"protocol": plan.cell.protocol, "method": plan.method, "seeds": section.seeds, "budget": budget}
+    head |= {"rule": RULE, "base": section.base}
     return {**head, "folds": sorted(map(int, chosen)), "candidates": candidates, "chosen": chosen, "frozen": frozen}
 
 
