@@ -83,13 +83,14 @@ def test_sequences_alone_change_nothing() -> None:
 @pytest.mark.parametrize(("pattern", "message"), [("s(", "no regular expression"), ("s.*", "a group for each person")])
 def test_people_are_found_by_groups(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Answer(subjects=[], people={"sbu": pattern}, copies={})
+        Answer(subjects=[], people={"sbu": pattern}, copies={}, inputs={})
 
 
 def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
     (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/baseline").symlink_to(ROOT / "reports/baseline")
+    for folder in ("baseline", "search"):
+        (tmp_path / "reports" / folder).symlink_to(ROOT / "reports" / folder)
     monkeypatch.chdir(tmp_path)
     assert "sbu" in answer.main()
     files = sorted(path.relative_to(tmp_path) for path in (tmp_path / "reports/answers").rglob("*") if path.is_file())
@@ -135,6 +136,55 @@ def test_fresh_seeds_stand_beside_the_first_ones(tmp_path: Path, monkeypatch: py
     for name in ("switches", "effects", "recipes"):
         own, committed = (pd.read_csv(folder / f"reports/answers/tables/{name}.csv") for folder in (tmp_path, ROOT))
         pd.testing.assert_frame_equal(own, committed)
+
+
+@pytest.fixture
+def sbu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """An empty project with the committed parameters, and the committed predictions of SBU."""
+    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
+    (tmp_path / "reports/baseline").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return pd.read_csv(ROOT / "reports/baseline/sbu.csv.gz")
+
+
+def test_effects_by_input(sbu: pd.DataFrame) -> None:
+    """All quarters of the design with the same predictions, but STA-LSTM always right where clips are augmented."""
+    parts = [sbu]
+    for method in ("lstm", "sa-lstm", "ta-lstm", "sta-lstm"):
+        own = sbu[sbu["cell"] == f"sbu-paper-{method}"]
+        for recipe in ("paper", "paper-augmented", "paper-velocity", "paper-augmented-velocity"):
+            right = method == "sta-lstm" and "augmented" in recipe
+            again = own.assign(cell=f"sbu-{recipe}-{method}-fresh", predicted=own["label"] if right else own["predicted"])
+            parts.append(again)
+    pd.concat(parts).to_csv("reports/baseline/sbu.csv.gz", index=False)
+    answer.main()
+    means = pd.read_csv("reports/answers/tables/inputs-sbu.csv").set_index("input")
+    assert means["sta"].tolist() == [means.loc["positions", "sta"], 100.0, means.loc["positions", "sta"], 100.0]
+    found = pd.read_csv("reports/answers/tables/inputs-effects-sbu.csv").set_index(["effect", "input"])["points"]
+    both = found["both attentions: STA-LSTM \N{MINUS SIGN} LSTM"]
+    assert both["positions, augmented"] == pytest.approx(100 - means.loc["positions", "lstm"])
+    assert both["velocities add"] == pytest.approx(0, abs=1e-9)
+    assert both["augmentation adds"] == pytest.approx(100 - means.loc["positions", "sta"])
+    shown = pd.read_csv("reports/answers/tables/switches.csv")["what"]
+    assert not shown.str.contains("fresh").any() and len(shown) == len(pd.read_csv(ROOT / "reports/answers/tables/switches.csv"))
+
+
+def test_recipes_of_their_own_stand_beside_the_frozen_ones(sbu: pd.DataFrame) -> None:
+    """The predictions of recipe tuned in the place of a search's: the effects are those of that recipe."""
+    sbu.to_csv("reports/baseline/sbu.csv.gz", index=False)
+    Path("reports/search").mkdir()
+    answer.main()
+    assert "python -m pipeline search --method lstm" in Path("reports/answers/report.md").read_text()
+    for method in ("lstm", "sa-lstm", "sta-lstm"):
+        stem = "sbu" if method == "sta-lstm" else f"sbu-{method}"
+        own = sbu[sbu["cell"] == f"sbu-tuned-{method}"].assign(cell=method)
+        own.to_csv(f"reports/search/{stem}.csv.gz", index=False)
+    answer.main()
+    found = pd.read_csv("reports/answers/tables/searched-effects-sbu.csv").set_index("effect")
+    frozen = pd.read_csv("reports/answers/tables/recipes.csv").query("recipe == 'tuned'").set_index("effect")
+    assert len(found) == 3
+    for key in ("points", "low", "high", "p", "verdict"):
+        assert found[key].tolist() == frozen.loc[found.index, key].tolist()
 
 
 def test_the_demo_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.switches import Switch, changes
-from pipeline.report.tables import Column, Row, Table, field
+from pipeline.report.tables import Column, Table, field
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Difference, Rule, compare, holm, summarise
 
@@ -72,7 +72,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
         found = {
             name: (cell.switch_of, compare(own, study.cells[cell.switch_of][1], config.params.report))
             for name, (cell, own) in study.cells.items()
-            if cell.switch_of in study.cells and not is_fresh(config, name)
+            if cell.switch_of in study.cells and not is_fresh(config, name) and cell.group not in config.answer.inputs
         }
         fields = _adjusted({name: difference for name, (_, difference) in found.items()})
         for name, (reference, difference) in found.items():
@@ -103,11 +103,8 @@ def _adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:
 
 
 def _columns(title: str) -> tuple[Column, ...]:
-    def points(row: Row) -> str:
-        return f"{text.signed(row['points'])} {text.interval(row['low'], row['high'])}"
-
     return (
         field("verdict", "Verdict", whole=True),
-        Column(f"{title}, points", points, numeric=True),
+        Column(f"{title}, points", text.estimate, numeric=True),
         Column("p", lambda row: text.p_value(row["p_holm"]), numeric=True),
     )

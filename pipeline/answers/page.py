@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.answers import cells, pooled
+from pipeline.answers import cells, inputs, pooled, searched
 from pipeline.answers.predictions import Study
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
@@ -32,6 +32,8 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("Effects over the recipes", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
+        Section("When attention pays: the input", tuple(inputs.section(config, studies))),
+        Section("Each method with a recipe of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Every method", (cells.accuracies(studies, rule), cells.earlier(config, studies))),
         Section("Switches", (cells.switches(config, studies),)),
@@ -192,7 +194,7 @@ def _repeats(old: Difference, new: Difference) -> str:
 
 
 def _points(row: Row) -> str:
-    return text.MISSING if row["low"] is None else f"{text.signed(row['points'])} {text.interval(row['low'], row['high'])}"
+    return text.MISSING if row["low"] is None else text.estimate(row)
 
 
 def people(config: Config, studies: Sequence[Study]) -> Table:

@@ -249,12 +249,25 @@ class Report(Section):
     power: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Inputs(Section):
+    """Recipes that differ in the network's input alone: neither, augmented clips, velocities beside positions, both."""
+
+    plain: str
+    augmented: str
+    velocity: str
+    both: str
+
+
 class Answer(Section):
-    """Command `answer`: protocols whose folds leave one subject out, how a name tells people, and names that are copies."""
+    """Command `answer`: protocols whose folds leave one subject out, how a name tells people, and names that are copies.
+
+    `inputs`: by group of the grid, the recipes of the four methods on other inputs.
+    """
 
     subjects: list[str]
     people: dict[str, Annotated[str, AfterValidator(_people)]]
     copies: dict[str, Annotated[str, AfterValidator(_pattern)]]
+    inputs: dict[str, Inputs]
 
 
 class Check(Section):

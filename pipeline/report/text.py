@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline.results.statistics import Accuracy, Difference
 
@@ -66,6 +68,11 @@ def accuracy(value: Accuracy | None) -> str:
 def interval(low: float, high: float) -> str:
     """Both ends of an interval, `[1.20, 3.40]`."""
     return f"[{number(low)}, {number(high)}]"
+
+
+def estimate(row: Mapping[str, Any]) -> str:
+    """An effect with its interval: `points`, `low` and `high` of a table's row."""
+    return f"{signed(row['points'])} {interval(row['low'], row['high'])}"
 
 
 def p_value(p: float) -> str:

@@ -1,0 +1,78 @@
+"""Effects where every method has the recipe of its own search: what it changes that `tuned` was searched for with STA-LSTM alone.
+
+`python -m pipeline search --method <method>` gives each method the same candidates and budget inside the training folds, and
+leaves the predictions for the outer folds in `reports/search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.answers import predictions
+from pipeline.config.params import Config
+from pipeline.report import text
+from pipeline.report.analysis import role
+from pipeline.report.tables import Column, Table, field
+from pipeline.results.effects import EFFECTS, effect
+from pipeline.results.statistics import Outcomes, Rule, outcomes, summarise
+
+FOLDER = Path("reports/search")
+METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
+
+
+def section(config: Config) -> Iterator[str | Table]:
+    """Accuracies and effects of the methods that were searched for, by data set, or a word that there are none."""
+    rule = config.params.report
+    for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
+        found = of_dataset(config, dataset)
+        if len(found) > 1:
+            yield accuracies(dataset, found, rule)
+            yield effects(dataset, {role(config.params.methods[name]) or name: one for name, one in found.items()}, rule)
+            return
+    yield "Not run: `python -m pipeline search --method lstm`, and so for every method."
+
+
+def of_dataset(config: Config, dataset: str) -> dict[str, Outcomes]:
+    """Method -> nested predictions, of the methods whose search stands in `reports/search`."""
+    own = config.every[config.search.cell].method
+    paths = {name: FOLDER / f"{dataset if name == own else f'{dataset}-{name}'}.csv.gz" for name in METHODS}
+    return {name: outcomes(predictions.read(path)) for name, path in paths.items() if path.exists()}
+
+
+def accuracies(dataset: str, found: Mapping[str, Outcomes], rule: Rule) -> Table:
+    """A row a method: the nested estimate, choosing included."""
+    rows = []
+    for name, one in found.items():
+        known = summarise(one, rule)
+        rows.append({"method": name} | {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")})
+    columns = (
+        field("method", "Method", whole=True),
+        field("mean", "Accuracy (%)", 2),
+        field("sd", "s.d. over seeds", 2),
+        Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
+        field("runs", "Seeds", 0),
+    )
+    note = "Every outer fold by the recipe that its training folds chose for the method; no fold chose for itself."
+    return Table(f"searched-{dataset}", f"{dataset}: each method with the recipe of its own search", columns, rows, note)
+
+
+def effects(dataset: str, group: dict[str, Outcomes], rule: Rule) -> Table:
+    """The effects between these methods."""
+    keys = ("points", "low", "high", "p", "verdict")
+    found = {name: effect(name, [group], rule) for name in EFFECTS}
+    rows = [
+        {"question": EFFECTS[name].question, "effect": EFFECTS[name].title.replace(" - ", f" {text.MINUS} ")}
+        | {key: getattr(one, key) for key in keys}
+        for name, one in found.items()
+        if one
+    ]
+    columns = (
+        field("question", "", whole=True),
+        field("effect", "Effect"),
+        field("verdict", "Verdict", whole=True),
+        Column("Points, interval", text.estimate, numeric=True),
+        Column("p", lambda row: text.p_value(row["p"]), numeric=True),
+    )
+    note = "A sensitivity, shown beside the effects above: these take the recipes as they were frozen."
+    return Table(f"searched-effects-{dataset}", f"{dataset}: effects with the recipes of their own searches", columns, rows, note)
