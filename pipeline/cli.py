@@ -250,7 +250,8 @@ def use(groups: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--watch", is_flag=True, help="Go on until the process given by --parent ends (the stages start this).")
 @click.option("--parent", type=click.IntRange(min=1), help="Process id to watch beside.")
-def track(watch: bool, parent: int | None) -> None:
+@click.option("--models", is_flag=True, help="Log and register one model a cell as well; needs the weights on disk.")
+def track(watch: bool, parent: int | None, models: bool) -> None:
     """Fill MLflow with what it lacks of the histories on disk; twice adds nothing."""
     from pipeline import tracking  # noqa: PLC0415
 
@@ -261,6 +262,8 @@ def track(watch: bool, parent: int | None) -> None:
         tracking.watch(root, tracking.INTERVAL_S, parent)
         return
     _fill(root)
+    if models:
+        _models(root)
 
 
 def _fill(root: Path) -> None:
@@ -270,6 +273,19 @@ def _fill(root: Path) -> None:
     for reason in counts.unreadable:
         click.echo(f"left out: {reason}", err=True)
     click.echo(f"{shown(tracking.uri(root))}: added {counts}")
+
+
+def _models(root: Path) -> None:
+    from pipeline import tracking  # noqa: PLC0415
+    from pipeline.commands import export  # noqa: PLC0415
+
+    def write(cell: str, path: Path) -> tracking.Exported:
+        return tracking.Exported(*export.described(cell, path))
+
+    added, left_out = tracking.add_models(root, tracking.connect(root), write, (PipelineError,))
+    for reason in left_out:
+        click.echo(f"left out: {reason}", err=True)
+    click.echo(f"{added} model(s) logged and registered")
 
 
 @main.command()

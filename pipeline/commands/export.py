@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,23 @@ def main(name: str, run: Run, to: Path | None = None) -> str:
     size = path.stat().st_size / 1000
     told = f"{right.correct} of {right.samples} test samples right ({100 * right.correct / right.samples:.1f} %)"
     return f"{path}: {card.title}{synthetic}, {card.weights}, {told}, {size:.0f} kB"
+
+
+def described(name: str, path: Path) -> tuple[tuple[int, ...], int, dict[str, str], tuple[str, ...]]:
+    """Write the default run of a cell to `path`; shape of a frame, number of classes, tags and requirements for a registry.
+
+    The shape is that of `[M, J, 3]`, -1 for the bodies, of which a clip may have fewer than the network takes.
+    """
+    from pipeline.predict import weights  # noqa: PLC0415 (torch)
+
+    card, states = packed(name, Run())
+    weights.write(path, card, states)
+    skeleton, right = card.skeleton, card.accuracy
+    tags = {key: str(getattr(card, key)) for key in ("protocol", "recipe", "method", "fold", "commit")}
+    tags |= {"seeds": ", ".join(map(str, card.seeds)), "synthetic": str(skeleton.synthetic).lower(), **card.data.model_dump()}
+    tags |= {"test_accuracy": f"{100 * right.correct / right.samples:.2f}", "test_samples": str(right.samples)}
+    needs = tuple(f"{package}=={version(package)}" for package in ("sta-lstm-pipeline", "torch", "numpy", "safetensors"))
+    return (-1, len(skeleton.joints), 3), len(skeleton.actions), tags, needs
 
 
 def packed(name: str, run: Run) -> tuple[Card, dict[int, State]]:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.tracking import contents
 from pipeline.tracking.histories import Document, Epoch, Run, Stamp, Trained, find
 from pipeline.tracking.store import failures, home, lock
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"
 STAGES = ("pretrain", "finetune")
-ORIGIN = ("git_commit", "git_dirty", "backfilled")
+ORIGIN = ("git_commit", "git_dirty", "backfilled", "mlflow.source.git.commit")
 BATCH = 900  # MLflow takes at most 1000 metrics in one call
 ACCURACY = "test_accuracy"
 
@@ -85,6 +86,7 @@ class Fill:
     accuracies: bool
     counts: Counts = field(default_factory=Counts)
     experiments: dict[str, str] = field(default_factory=dict)
+    reports: set[tuple[str, str]] = field(default_factory=set)
 
     @cached_property
     def commit(self) -> dict[str, str]:
@@ -94,7 +96,7 @@ class Fill:
             changed = self.git("status", "--porcelain", "--", "pipeline", "params.yaml")
         except (OSError, subprocess.SubprocessError):
             return {}
-        return {"git_commit": sha, "git_dirty": str(bool(changed)).lower()}
+        return {"git_commit": sha, "git_dirty": str(bool(changed)).lower(), "mlflow.source.git.commit": sha}
 
     def origin(self, trained: Trained) -> dict[str, str]:
         """The commit as tags; `backfilled` says that it is that of the logging, and perhaps not that of the training."""
@@ -121,7 +123,17 @@ class Fill:
         for run in self.expected(trained):
             self.child(experiment, parent, children.get(run), run, trained)
         self.accuracy(parent, trained.accuracy, 0, trained)
+        if self.accuracies and not trained.live:
+            contents.evaluation(self.client, parent, document, trained.folder, int(1000 * trained.changed))
+            self.report(experiment, document.dataset)
         self.status(parent, trained, grown=self.counts.epochs > before)
+
+    def report(self, experiment: str, dataset: str) -> None:
+        """Log the report of a data set in an experiment, once a pass."""
+        if (experiment, dataset) not in self.reports:
+            self.reports.add((experiment, dataset))
+            known = self.search(experiment, f"tags.dataset = '{dataset}' and attributes.run_name = 'report'")
+            contents.report(self.client, experiment, known[0] if known else None, self.root, dataset)
 
     def claim(self, look: Callable[[str], MlflowRun | None], make: Callable[[], MlflowRun]) -> tuple[MlflowRun, bool]:
         """The run that `look` finds, else a new one by `make`; and whether it is new. `look` leaves out the run with an id.
@@ -149,6 +161,9 @@ class Fill:
             found = self.client.get_experiment_by_name(name) or self.new_experiment(name)
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
+            for key, value in contents.KIND.items():
+                if found.tags.get(key) != value:
+                    self.client.set_experiment_tag(found.experiment_id, key, value)
             self.experiments[name] = found.experiment_id
         return self.experiments[name]
 
@@ -185,6 +200,7 @@ class Fill:
         """A new run with the cell's tags and parameters, and other tags."""
         tags = {**cell_tags(trained.document), **tags}
         run = self.client.create_run(experiment, start_time=int(1000 * trained.began), tags=tags, run_name=name)
+        self.client.log_inputs(run.info.run_id, contents.inputs(trained.document))
         self.complete(run, trained)
         return run
 
@@ -257,7 +273,7 @@ class Fill:
 def cell_tags(document: Document) -> dict[str, str]:
     """Who a run is: cell, recipe, data version, DVC stage, fingerprints."""
     tags = {key: getattr(document, key) for key in ("protocol", "method", "recipe", "dataset")}
-    tags |= {"dvc_stage": document.stage, **document.data}
+    tags |= {"dvc_stage": document.stage, **document.data, **contents.source(document)}
     tags |= {f"fingerprint_{stage}": value for stage, value in document.fingerprint.items()}
     experiment = os.environ.get("DVC_EXP_NAME")
     return tags | ({"dvc_experiment": experiment} if experiment else {})

@@ -73,6 +73,7 @@ class Trained:
     live: bool
     began: float
     changed: float
+    folder: Path
 
     @property
     def status(self) -> str:
@@ -113,7 +114,7 @@ class Source:
         accuracies, accuracy = read_metrics(self.folder / "evaluate" / "metrics.json")
         began = first.stat().st_mtime
         changed = max([began, *(path.stat().st_mtime for path in histories)])
-        return Trained(Document.read(first), epochs, accuracies, accuracy, self.live, began, changed)
+        return Trained(Document.read(first), epochs, accuracies, accuracy, self.live, began, changed, self.folder)
 
 
 def find(root: Path) -> Iterator[Source]:

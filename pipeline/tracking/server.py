@@ -16,6 +16,7 @@ from pipeline.tracking.live import finish
 from pipeline.tracking.store import environment, home, uri
 
 HOST = "127.0.0.1"
+PAGE = "/#/experiments?workflowType=machine_learning"  # without it MLflow shows its pages for language models
 
 
 def check_servable(root: Path, port: int) -> None:
@@ -45,7 +46,7 @@ def serve(root: Path, port: int) -> None:
     settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri(root)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs
     process = subprocess.Popen(command, cwd=root, env=settings, start_new_session=True)
-    print(f"MLflow: http://{HOST}:{port} in some seconds; Ctrl-C ends it", flush=True)
+    print(f"MLflow: http://{HOST}:{port}{PAGE} in some seconds; Ctrl-C ends it", flush=True)
     try:
         code = process.wait()
         raise TrackingUnavailable(f"`mlflow ui` ended by itself with code {code}; its messages are above")
