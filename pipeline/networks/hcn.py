@@ -47,7 +47,7 @@ class Stream(nn.Module):
 
 
 class HCN(nn.Module):
-    """A main network for `STALSTM`: `channels` of the first layer, `hidden` units of the last; `deep` adds a layer to each stream.
+    """A main network for `STALSTM`: `channels` of the first layer, `hidden` units of the last; `deep` adds a layer to both streams.
 
     A clip is brought to `frames` frames, which must be a multiple of 8, with `deep` of 16. Positions alone are read, as the
     movement between these frames is the network's own.
