@@ -33,11 +33,12 @@ META = Meta(
 
 
 EARLIER = ("raw-skeleton-yun2012", "joint-feature-yun2012", "hbrnn", "co-occurrence-rnn", "deep-lstm", "p-lstm")
+LATER = ("sgn", "hcn")
 
 
 def attentions(method: str) -> tuple[bool, bool]:
-    """Whether a method has spatial and temporal attention, by its name; an unknown one has both, an earlier one none."""
-    if method in EARLIER:
+    """Whether a method has spatial and temporal attention, by its name; an unknown one has both, one of another paper none."""
+    if method in EARLIER + LATER:
         return False, False
     base = method.removesuffix("-noreg").removesuffix("-scratch")
     return {"lstm": (False, False), "sa-lstm": (True, False), "ta-lstm": (False, True)}.get(base, (True, True))

@@ -49,7 +49,7 @@ def test_padding_changes_nothing(name: str, batch: tuple[Tensor, Tensor, Tensor]
 def test_every_weight_learns(name: str, batch: tuple[Tensor, Tensor, Tensor]) -> None:
     x, mask, labels = batch
     model = make(name)
-    objective(model, model(x, mask), labels, mask, Penalties(0, 0, 0)).total.backward()
+    objective(model, model(x, mask), labels, mask, Penalties(0, 0, 0)).total.backward()  # type: ignore[no-untyped-call]
     assert [n for n, w in model.named_parameters() if w.grad is None or not w.grad.any()] == []
 
 

@@ -153,11 +153,11 @@ def test_waves_are_a_double_loop_forward_and_back(
     x, mask, labels = batch
     model = make(trust, parts).eval()
     found = model(x, mask).logits
-    functional.cross_entropy(found, labels).backward()
+    functional.cross_entropy(found, labels).backward()  # type: ignore[no-untyped-call]
     gradients = [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
     model.zero_grad()
     expected = torch.stack([slow(model, x[:length, b : b + 1], length) for b, length in enumerate(LENGTHS)])
-    functional.cross_entropy(expected, labels).backward()
+    functional.cross_entropy(expected, labels).backward()  # type: ignore[no-untyped-call]
     assert float((found - expected).detach().abs().max()) < 1e-6
     for mine, weight in zip(gradients, model.parameters(), strict=True):
         assert weight.grad is not None and float((mine - weight.grad).abs().max()) < 1e-6
@@ -230,7 +230,7 @@ def test_loss_is_the_mean_over_units(batch: tuple[Tensor, Tensor, Tensor]) -> No
 def test_every_weight_learns(trust: bool, batch: tuple[Tensor, Tensor, Tensor]) -> None:
     x, mask, labels = batch
     model = make(trust)
-    objective(model, model(x, mask), labels, mask, Penalties(0, 0, 0)).total.backward()
+    objective(model, model(x, mask), labels, mask, Penalties(0, 0, 0)).total.backward()  # type: ignore[no-untyped-call]
     assert [n for n, w in model.named_parameters() if w.grad is None or not w.grad.any()] == []
 
 

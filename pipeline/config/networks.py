@@ -51,6 +51,38 @@ class PLstm(Section):
     hidden: Annotated[int, Field(ge=5, multiple_of=5)]
 
 
+class StLstm(Section):
+    """Spatio-temporal LSTM: `layers` of `hidden` units on `steps` time steps of `frames` frames; `trust` gates or none."""
+
+    kind: Literal["st-lstm"]
+    hidden: Positive
+    layers: Positive
+    steps: Positive
+    frames: Positive
+    trust: bool
+
+
+class Sgn(Section):
+    """Semantics-guided network on `frames` frames; `dropout` is that between its convolutions over time."""
+
+    kind: Literal["sgn"]
+    frames: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Hcn(Section):
+    """Hierarchical co-occurrence network on clips of `frames` frames: `channels` of its first layer, `hidden` units of its last.
+
+    `deep` adds a layer to the streams of positions and of movements.
+    """
+
+    kind: Literal["hcn"]
+    frames: Annotated[int, Field(ge=16, multiple_of=16)]
+    channels: Annotated[int, Field(ge=2, multiple_of=2)]
+    hidden: Positive
+    deep: bool
+
+
 class WindowSvm(Section):
     """Linear support vector machine on windows of `width` frames: on positions (`raw`) or on distances (`joint`)."""
 
@@ -74,7 +106,10 @@ class StaticAttention(Section):
 
 def _kind(network: Any) -> str:
     kind = network.get("kind") if isinstance(network, dict) else getattr(network, "kind", None)
-    return str(kind) if kind in ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "static-attention", "window-svm") else "other"
+    return str(kind) if kind in KINDS else "other"
+
+
+KINDS = ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention", "window-svm")
 
 
 Known = (
@@ -82,6 +117,9 @@ Known = (
     | Annotated[Hbrnn, Tag("hbrnn")]
     | Annotated[CoOccurrence, Tag("co-occurrence")]
     | Annotated[PLstm, Tag("p-lstm")]
+    | Annotated[StLstm, Tag("st-lstm")]
+    | Annotated[Sgn, Tag("sgn")]
+    | Annotated[Hcn, Tag("hcn")]
     | Annotated[StaticAttention, Tag("static-attention")]
     | Annotated[WindowSvm, Tag("window-svm")]
     | Annotated[Network, Tag("other")]

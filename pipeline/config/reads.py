@@ -28,6 +28,9 @@ OWN = {
     "hbrnn": (),
     "co-occurrence": ("dropout",),
     "p-lstm": ("dropout", "dropout_per"),
+    "st-lstm": ("dropout", "dropout_per"),
+    "sgn": (),
+    "hcn": ("dropout",),
     "static-attention": MAIN,
     "window-svm": (),
 }

@@ -294,7 +294,8 @@ class Saliency(Section):
 class Method(Section):
     """What a method of the grid switches on; `network` is another paper's in place of the main LSTM.
 
-    `earlier` says that the method is one of those before the paper, which the paper's tables list.
+    `earlier` says that the method is one of those before the paper, which the paper's tables list; `later` that it is one
+    published after it, which stands in a table of its own and in no answer.
     """
 
     spatial: bool
@@ -302,7 +303,14 @@ class Method(Section):
     staged: bool
     regularised: bool
     earlier: bool = False
+    later: bool = False
     network: OneOf | None = None
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.earlier and self.later:
+            raise ValueError("`earlier` and `later`: a method is from before the paper or from after it")
+        return self
 
 
 class ProtocolOf(Section):

@@ -47,9 +47,9 @@ class Stream(nn.Module):
 
 
 class HCN(nn.Module):
-    """A main network for `STALSTM`: `channels` of the first layer, `hidden` units of the last; `deep` adds a layer to both streams.
+    """A main network for `STALSTM`: `channels` of the first layer, `hidden` units of the last.
 
-    A clip is brought to `frames` frames, which must be a multiple of 8, with `deep` of 16. Positions alone are read, as the
+    `deep` adds a layer to both streams. A clip is brought to `frames` frames, a multiple of 16. Positions alone are read, as the
     movement between these frames is the network's own.
     """
 
@@ -72,7 +72,8 @@ class HCN(nn.Module):
         streams = (self.position(of_bodies(seen)), self.movement(of_bodies(moved)))
         h = self.shrink(self.six, self.shrink(self.five, torch.cat(streams, 1)))
         h = h.flatten(1).view(x.shape[1], self.c.bodies, -1).amax(1)  # [B, 2 width side side]
-        return self.z(self.dropout(torch.relu(self.hidden(h)))).expand(len(x), -1, -1)
+        z: Tensor = self.z(self.dropout(torch.relu(self.hidden(h))))  # [B, C]
+        return z.expand(len(x), -1, -1)
 
     def shrink(self, layer: Convolution, x: Tensor) -> Tensor:
         """A convolution, ReLU, whole channels dropped, and the larger of each 2 x 2."""

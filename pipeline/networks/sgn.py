@@ -106,7 +106,8 @@ class SGN(nn.Module):
             h = layer(h, graph)  # [B, S, K, 256] in the end
         when = self.when(torch.eye(self.frames, device=x.device, dtype=x.dtype))  # [S, 256]
         h = self.time(h.amax(2) + when)  # adding what all joints share before or after the maximum is the same
-        return self.z(h.amax(1)).expand(len(x), -1, -1)
+        z: Tensor = self.z(h.amax(1))  # [B, C]
+        return z.expand(len(x), -1, -1)
 
 
 NETWORK = SGN

@@ -61,15 +61,13 @@ class STLayer(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Float `[W T, B, inputs]`, the units wave by wave -> h, float `[W T, B, H]`, in the same order."""
-        carry, bias = self.carry.weight, self.bias
-        if self.predict is not None:
-            carry, bias = torch.cat([carry, self.predict.weight]), torch.cat([bias, self.predict.bias])
-        carry = (carry * self.scale.unsqueeze(-1)).T  # [2 H, G], G = 5 H or 6 H
+        carry, bias = self.weights()
         read = functional.pad(self.read(x), (0, len(bias) - 5 * self.hidden)) + bias  # p does not read x
+        carry, read = (carry * self.scale.unsqueeze(-1)).T, read * self.scale
         rows = grid.waves()
         states, before = [], (0, 0)
         h = c = x.new_zeros(0, x.shape[1], self.hidden)
-        for now, new in zip(rows, (read * self.scale).split([high - low for low, high in rows]), strict=True):
+        for now, new in zip(rows, torch.split(read, [high - low for low, high in rows]), strict=True):
             joined = torch.cat(neighbours(h, before, now), -1)  # [n, B, 2 H]
             gates = torch.addmm(new.flatten(0, 1), joined.flatten(0, 1), carry).view_as(new)
             h, c = self.unit(torch.sigmoid(gates), neighbours(c, before, now))
@@ -77,13 +75,19 @@ class STLayer(nn.Module):
             before = now
         return torch.cat(states)
 
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """What reads both states, `[G, 2 H]` with G = 5 H or 6 H, and the biases `[G]`."""
+        if self.predict is None:
+            return self.carry.weight, self.bias
+        return torch.cat([self.carry.weight, self.predict.weight]), torch.cat([self.bias, self.predict.bias])
+
     def unit(self, gates: Tensor, c: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """h and c, float `[n, B, H]`, from gates after the sigmoid `[n, B, G]` and c of the joint and of the step before."""
         i, f_joint, f_step, o, u, *p = gates.chunk(6 if self.trust else 5, -1)
         new, kept = i * (2 * u - 1), f_joint * c[0] + f_step * c[1]
         if p:
             trust = torch.exp(-2 * (u - p[0]) ** 2)  # exp(-(tanh - tanh)^2 / 2)
-            cell = torch.lerp(kept, new, trust)
+            cell = kept + trust * (new - kept)
         else:
             cell = kept + new
         return o * (2 * torch.sigmoid(2 * cell) - 1), cell

@@ -42,7 +42,7 @@ ALL = ""  # in place of a recipe: the mean over all recipes
 class ProtocolAnalysis:
     """What was found on one protocol.
 
-    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without earlier methods
+    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without those of other papers
     (their recipe is a key all the same), and like everything below without switches;
     `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe, and for
     every method against its twins; `effects`: recipe -> planned effect, and under `ALL` their means where there are several
@@ -82,12 +82,16 @@ class ProtocolAnalysis:
         return {name: cell for name, cell in self.result.plain.items() if cell.recipe == recipe}
 
     def own(self, recipe: str) -> dict[str, CellResult]:
-        """The cells of a recipe that are no earlier methods: those of the ablation, the curves and the pictures."""
-        return {name: cell for name, cell in self.of(recipe).items() if not cell.earlier}
+        """The cells of a recipe that are no earlier or later methods: those of the ablation, the curves and the pictures."""
+        return {name: cell for name, cell in self.of(recipe).items() if not (cell.earlier or cell.later)}
 
     def earlier(self, recipe: str) -> dict[str, CellResult]:
         """The earlier methods of a recipe."""
         return {name: cell for name, cell in self.of(recipe).items() if cell.earlier}
+
+    def later(self, recipe: str) -> dict[str, CellResult]:
+        """The later methods of a recipe."""
+        return {name: cell for name, cell in self.of(recipe).items() if cell.later}
 
     def suffix(self, recipe: str) -> str:
         """What a file name needs to tell recipes apart: nothing where there is one."""
@@ -116,7 +120,7 @@ class ProtocolAnalysis:
 
 
 def role(switches: Method) -> str | None:
-    """A key of `ROLES`; None for an earlier method, and for a combination that no research question asks about."""
+    """A key of `ROLES`; None for another paper's method, and for a combination that no research question asks about."""
     if switches.network is not None:
         return None
     base = _BASES[switches.spatial, switches.temporal]
@@ -172,14 +176,15 @@ def _differences(protocol: ProtocolResult, groups: dict[str, dict[str, str]], ru
 def _effects(protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Rule) -> dict[str, dict[str, Difference]]:
     found = {recipe: {known: protocol.cells[name].outcomes for known, name in group.items()} for recipe, group in groups.items()}
     each = {recipe: effects([group], rule) for recipe, group in found.items()}
-    own = [group for group in found.values() if group]  # not those of earlier methods alone
+    own = [group for group in found.values() if group]  # not those of methods of other papers alone
     return each | ({ALL: effects(own, rule)} if len(own) > 1 else {})
 
 
 def _shown(cells: dict[str, CellResult], groups: dict[str, dict[str, str]]) -> str:
     recipes = sorted(groups, key=lambda recipe: recipe not in PREFERRED)
     found = (groups[recipe][name] for name in SHOWN for recipe in recipes if name in groups[recipe])
-    return next(found, min(cells, key=lambda name: cells[name].earlier))  # the first, but an earlier method last
+    others = min(cells, key=lambda name: cells[name].earlier or cells[name].later)  # the first, but one of another paper last
+    return next(found, others)
 
 
 def metrics(results: Results, analyses: list[ProtocolAnalysis]) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def _marks(paper: pd.DataFrame) -> dict[str, str]:
 
 
 def _own_lines(analysis: ProtocolAnalysis, known: set[str]) -> list[dict[Any, Any]]:
-    """Our methods that the paper's table does not have; twins of a method stand in the ablation."""
-    cells = [cell for cell in analysis.result.plain.values() if "-" not in (role(cell.switches) or "")]
+    """Our methods that the paper's table does not have; twins of a method stand in the ablation, later methods by themselves."""
+    cells = [cell for cell in analysis.result.plain.values() if "-" not in (role(cell.switches) or "") and not cell.later]
     methods = dict.fromkeys(cell.method for cell in cells if cell.method not in known)
     empty = {"year": None, "reported": None, "source": "", "grade": "", "note": ""}
     return [{"method": method, "row": text.label(method), **empty} for method in methods]
@@ -169,7 +169,7 @@ def _comparison_note(results: Results, analysis: ProtocolAnalysis, paper: pd.Dat
 
 
 def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
-    """Every method but the earlier ones with its switches, and its difference to LSTM and to STA-LSTM of the same recipe."""
+    """Every method but those of other papers with its switches, and its difference to LSTM and to STA-LSTM of the same recipe."""
     rows: list[dict[str, Any]] = []
     for recipe, group in analysis.groups.items():
         if not analysis.own(recipe):

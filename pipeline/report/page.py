@@ -21,6 +21,7 @@ from pipeline.report import (
     details,
     earlier,
     figures,
+    later,
     ledger,
     phases,
     search,
@@ -106,6 +107,8 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     yield Section("The paper beside ours", (contents.headline(results, analyses),))
     yield Section("Answers to the research questions", (questions.table(results, found), *paragraphs))
     yield Section("Methods of the paper's tables", tuple(t for a in analyses for t in _comparison(results, a)))
+    if tables_of_later := [table for a in analyses if (table := later.table(results, a))]:
+        yield Section("Later methods", (LATER, *tables_of_later))
     yield Section("Ablation", tuple(block for a in analyses for block in _ablation(results, a)))
     yield from _switches(results, analyses)
     curves = [figures.curves(a, recipe) for a in analyses for recipe in a.groups if a.own(recipe)]
@@ -122,6 +125,10 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
 SHOWN = (
     "The method shown here and below is STA-LSTM, or the first that was run of: without staged training, without regularisers,"
     " SA-LSTM, TA-LSTM, LSTM; of several recipes the one called tuned comes first. It is not chosen by accuracy."
+)
+LATER = (
+    "Methods that were published after STA-LSTM, under the same protocol: where it stands today. They are no part of the"
+    " comparison with the methods before it, and of no answer."
 )
 SWITCHES = (
     "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"

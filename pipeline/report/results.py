@@ -47,6 +47,11 @@ class CellResult:
         """Whether this is a method before the paper's, which its tables list: no twin of ours, and without attention."""
         return self.switches.earlier
 
+    @property
+    def later(self) -> bool:
+        """Whether this is a method after the paper's, which has a table of its own and a part in no answer."""
+        return self.switches.later
+
     @cached_property
     def outcomes(self) -> Outcomes:
         """The predictions as arrays."""

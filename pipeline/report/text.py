@@ -26,6 +26,10 @@ LABELS = {
     "co-occurrence-rnn": "Co-occurrence LSTM (Zhu et al.)",
     "deep-lstm": "Deep LSTM, 2 layers (Shahroudy et al.)",
     "p-lstm": "P-LSTM (Shahroudy et al.)",
+    "st-lstm-trust-gates": "ST-LSTM + trust gates (Liu et al.)",
+    "st-lstm": "ST-LSTM without trust gates (Liu et al.)",
+    "sgn": "SGN (Zhang et al.)",
+    "hcn": "HCN (Li et al.)",
 }
 TWINS = {"-noreg": "without regularisers", "-scratch": "without staged training"}
 
