@@ -18,8 +18,8 @@ LENGTHS = [20, 4, 13]
 CONFIG = Config(J, M, C, channels=6, dropout=0.0, spatial=False, temporal=False)
 NETWORKS = {
     "sgn": lambda inputs, c: SGN(inputs, c, frames=6, dropout=0.0),
-    "hcn": lambda inputs, c: HCN(inputs, c, frames=8, channels=8, hidden=16, deep=False),
-    "hcn-deep": lambda inputs, c: HCN(inputs, c, frames=16, channels=4, hidden=16, deep=True),
+    "hcn": lambda inputs, c: HCN(inputs, c, frames=8, channels=16, hidden=16, deep=False),
+    "hcn-deep": lambda inputs, c: HCN(inputs, c, frames=16, channels=32, hidden=16, deep=True),
 }
 
 
@@ -139,17 +139,19 @@ def test_sgn_draws_frames_in_training_alone(batch: tuple[Tensor, Tensor, Tensor]
     ("config", "settings", "expected"),
     [
         (Config(15, 2, 8), {"frames": 16, "channels": 32, "hidden": 64, "deep": False}, 52_424),
+        (Config(25, 2, 60), {"frames": 64, "channels": 64, "hidden": 256, "deep": True}, 1_047_036),
         (Config(25, 2, 60), {"frames": 32, "channels": 64, "hidden": 256, "deep": True}, 784_892),
     ],
 )
 def test_hcn_has_the_parameters_counted_by_hand(config: Config, settings: dict[str, int], expected: int) -> None:
-    """SBU's and NTU's sizes: kernels times channels in and out, and a bias each."""
+    """SBU's sizes, and NTU's in its authors' code and in their paper: kernels by channels in and out, and a bias each."""
     frames, channels, hidden, deep = settings.values()
-    stream = 3 * channels + channels + channels * frames * 3 + frames + config.joints * channels // 2 * 9 + channels // 2
-    stream += (channels // 2 * channels * 9 + channels) * deep
-    width, side = channels * (1 + deep), frames // (16 if deep else 8)
+    half, shrunk = channels // 2, 16 if deep else 8
+    stream = 3 * channels + channels + channels * half * 3 + half + config.joints * half * 9 + half
+    stream += (half * channels * 9 + channels) * deep
+    width = channels * (1 + deep)
     merged = width * width * 9 + width + width * 2 * width * 9 + 2 * width
-    dense = 2 * width * side * side * hidden + hidden + hidden * config.classes + config.classes
+    dense = 2 * width * (frames // shrunk) * (half // shrunk) * hidden + hidden + hidden * config.classes + config.classes
     assert 2 * stream + merged + dense == expected
     assert parameters(HCN(0, config, **settings)) == expected  # type: ignore[arg-type]
 

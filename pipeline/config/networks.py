@@ -78,7 +78,7 @@ class Hcn(Section):
 
     kind: Literal["hcn"]
     frames: Annotated[int, Field(ge=16, multiple_of=16)]
-    channels: Annotated[int, Field(ge=2, multiple_of=2)]
+    channels: Annotated[int, Field(ge=32, multiple_of=32)]
     hidden: Positive
     deep: bool
 
