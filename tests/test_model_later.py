@@ -69,6 +69,16 @@ def test_positions_alone_are_read(name: str, batch: tuple[Tensor, Tensor, Tensor
     assert torch.equal(model(changed, mask).logits, model(x, mask).logits)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_precision_is_close(name: str, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, mask, _ = batch
+    model = make(name).float().eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(x.float(), mask).logits.float()
+    exact = model(x.float(), mask).logits
+    assert float((rounded - exact).detach().abs().max()) < 0.03 * float(exact.detach().abs().max())
+
+
 def parameters(network: nn.Module) -> int:
     return sum(weight.numel() for weight in network.parameters())
 

@@ -234,6 +234,15 @@ def test_every_weight_learns(trust: bool, batch: tuple[Tensor, Tensor, Tensor]) 
     assert [n for n, w in model.named_parameters() if w.grad is None or not w.grad.any()] == []
 
 
+@pytest.mark.parametrize("trust", [True, False])
+def test_half_precision_is_close(trust: bool, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, mask, _ = batch
+    model = make(trust).float().eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(x.float(), mask).logits.float()
+    assert float((rounded - model(x.float(), mask).logits).detach().abs().max()) < 0.02
+
+
 def test_forget_gates_start_open_and_weights_come_from_the_generator() -> None:
     def drawn() -> STALSTM:
         return STALSTM(
