@@ -1,4 +1,8 @@
-"""Batch normalisation whose running moments are plain float buffers, as the project's weight files have floats alone."""
+"""Batch normalisation whose running moments are plain float buffers and nothing else.
+
+The project's weight files have floats alone, and torch's own count of batches, an integer, may be absent from a plain state dict
+without a word (findings/torch-strict-plain-dict.sh).
+"""
 
 from __future__ import annotations
 
