@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from pipeline.section import Count, Positive, Section, Weight
+from pipeline.section import Count, Positive, Section, Share, Weight
 
 Plain = bool | int | float | str
 
@@ -92,6 +92,47 @@ class WindowSvm(Section):
     cost: Annotated[float, Field(gt=0)]
 
 
+class LieGroup(Section):
+    """Curves of `frames` frames in SE(3), warped to nominal ones found in `rounds` rounds; a pyramid of `levels` levels."""
+
+    kind: Literal["lie-group"]
+    frames: Annotated[int, Field(ge=2)]
+    rounds: Count
+    levels: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
+class SkeletalQuads(Section):
+    """Fisher vectors of `quads` quads of joints a frame, of a mixture of `gaussians` that `samples` quads were seen for."""
+
+    kind: Literal["skeletal-quads"]
+    gaussians: Positive
+    quads: Positive
+    samples: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
+class DynamicSkeletons(Section):
+    """Differences of all pairs of joints in `frames` frames; a Fourier pyramid of `levels` levels."""
+
+    kind: Literal["dynamic-skeletons"]
+    frames: Annotated[int, Field(ge=2)]
+    levels: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
+class Poselets(Section):
+    """Words of pairs of body parts: `words` a pair, of `samples` frames; `kept` a class, in a share `support` of its clips."""
+
+    kind: Literal["poselets"]
+    features: Literal["raw", "joint"]
+    words: Positive
+    kept: Positive
+    support: Share
+    samples: Positive
+    cost: Annotated[float, Field(gt=0)]
+
+
 class StaticAttention(Section):
     """The main LSTM with learned weights, the same for every clip: of the `joints`, of `bins` parts of the clip (0: none).
 
@@ -109,7 +150,10 @@ def _kind(network: Any) -> str:
     return str(kind) if kind in KINDS else "other"
 
 
-KINDS = ("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention", "window-svm")
+KINDS = (
+    *("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention", "window-svm"),
+    *("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets"),
+)
 
 
 Known = (
@@ -122,6 +166,10 @@ Known = (
     | Annotated[Hcn, Tag("hcn")]
     | Annotated[StaticAttention, Tag("static-attention")]
     | Annotated[WindowSvm, Tag("window-svm")]
+    | Annotated[LieGroup, Tag("lie-group")]
+    | Annotated[SkeletalQuads, Tag("skeletal-quads")]
+    | Annotated[DynamicSkeletons, Tag("dynamic-skeletons")]
+    | Annotated[Poselets, Tag("poselets")]
     | Annotated[Network, Tag("other")]
 )
 

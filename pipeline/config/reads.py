@@ -23,6 +23,8 @@ TYPES: dict[str, type[Section]] = {
 }
 MAIN = ("hidden", "layers", "dropout", "dropout_per", "dropout_after")
 """Settings of the paper's main network; another network reads these of them, by its `kind`, and one that is not listed all."""
+FITTED = ("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets")
+"""Networks that no gradient step trains, `pipeline.networks.fitted`: no batch, no penalty, no starting weights."""
 OWN = {
     "deep-lstm": ("hidden", "dropout", "dropout_per", "dropout_after"),
     "hbrnn": (),
@@ -33,6 +35,7 @@ OWN = {
     "hcn": ("dropout",),
     "static-attention": MAIN,
     "window-svm": (),
+    **dict.fromkeys(FITTED, ()),
 }
 STARTS = ("init", "beta_bias", "beta_share")
 """Where weights start: evaluation reads them from disk."""
@@ -63,7 +66,7 @@ def _of_method(method: Method, sections: Mapping[str, Mapping[str, Any]]) -> Ite
     if method.network is not None:
         kind = method.network.kind
         yield from (("model", key) for key in MAIN if key not in OWN.get(kind, MAIN))
-        if kind == "window-svm":  # fitted by liblinear: no gradient, no batch, no penalty, nothing drawn
+        if kind in ("window-svm", *FITTED):  # fitted at once: no gradient, no batch, no penalty, no weights to start from
             yield ("model", "init")
             yield from ((name, key) for name in ("objective", "augment", "finetune") for key in sections[name])
             yield from (("training", key) for key in sections["training"] if key not in ("fit", "frames", "device", "processes"))

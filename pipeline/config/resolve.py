@@ -58,7 +58,7 @@ def stages_of(method: Method) -> tuple[str, ...]:
 
 def switches(method: Method) -> Document:
     """A method as training reads it: whether it is regularised stands in the lambdas already."""
-    return method.model_dump(exclude={"regularised", "earlier", "later"}, exclude_none=True)
+    return method.model_dump(exclude={"regularised", "earlier", "later", "reading"}, exclude_none=True)
 
 
 def plain(params: Params, method: str) -> tuple[core.Method, core.Settings]:

@@ -294,8 +294,9 @@ class Saliency(Section):
 class Method(Section):
     """What a method of the grid switches on; `network` is another paper's in place of the main LSTM.
 
-    `earlier` says that the method is one of those before the paper, which the paper's tables list; `later` that it is one
-    published after it, which stands in a table of its own and in no answer.
+    `earlier` says that the method is one of those before the paper, which the paper's tables list; `reading` that no description
+    of it is public, so that it is our reading in its spirit: shown, but never ranked and in no verdict; `later` that it is one
+    published after the paper, which stands in a table of its own and in no answer.
     """
 
     spatial: bool
@@ -303,6 +304,7 @@ class Method(Section):
     staged: bool
     regularised: bool
     earlier: bool = False
+    reading: bool = False
     later: bool = False
     network: OneOf | None = None
 

@@ -27,7 +27,8 @@ ADVICE = "make one with `python -m pipeline export CELL`"
 def write(path: Path, card: Card, states: Mapping[int, State]) -> None:
     """Write the file, whole or not at all; the same content gives the same bytes. `states`: seed -> state dict."""
     half = card.weights == "float16"
-    tensors = {f"seed-{s}/{name}": t.half() if half else t for s, state in states.items() for name, t in state.items()}
+    every = {f"seed-{s}/{name}": tensor for s, state in states.items() for name, tensor in state.items()}
+    tensors = {name: t.half() if half and t.is_floating_point() else t for name, t in every.items()}
     with whole(path) as unfinished:
         content = save({name: t.contiguous() for name, t in sorted(tensors.items())}, {CARD: card.model_dump_json()})
         unfinished.write_bytes(content)  # save_file makes files that nobody else can read
@@ -68,11 +69,12 @@ def network(card: Card, state: State, where: str) -> STALSTM:
         raise ModelUnusable(f"{where}: incomplete: {len(missing)} of {len(expected)} tensors are missing, first {missing[0]}")
     if unknown := sorted(state.keys() - expected.keys()):
         raise ModelUnusable(f"{where}: tensor {unknown[0]}: the network of its card has no such weights")
+    open_sizes = getattr(model.main, "sizes_are_learned", False)
     for name, tensor in expected.items():
-        if state[name].shape != tensor.shape:
+        if state[name].ndim != tensor.ndim if open_sizes else state[name].shape != tensor.shape:
             shapes = f"expected shape {list(tensor.shape)}, found {list(state[name].shape)}"
             raise ModelUnusable(f"{where}: tensor {name}: {shapes}")
-        if not state[name].is_floating_point() or not state[name].isfinite().all():
+        if state[name].is_floating_point() != tensor.is_floating_point() or not state[name].isfinite().all():
             raise ModelUnusable(f"{where}: tensor {name}: expected finite numbers")
     model.load_state_dict(state)  # a copy into float32, whatever the file has
     return model.eval()
