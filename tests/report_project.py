@@ -32,7 +32,10 @@ META = Meta(
 )
 
 
-EARLIER = ("raw-skeleton-yun2012", "joint-feature-yun2012", "hbrnn", "co-occurrence-rnn", "deep-lstm", "p-lstm")
+EARLIER = (
+    *("raw-skeleton-yun2012", "joint-feature-yun2012", "hbrnn", "co-occurrence-rnn", "deep-lstm", "p-lstm"),
+    *("lie-group", "skeletal-quads", "dynamic-skeletons", "raw-skeleton-ji2014", "joint-feature-ji2014"),
+)
 LATER = ("sgn", "hcn")
 
 

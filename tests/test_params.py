@@ -127,6 +127,7 @@ def test_all_mistakes_are_named_at_once(document: dict[str, Any]) -> None:
 # Every cell of the grid: group, beginnings and ends of names, and what they are: protocol, recipe, store and seeds.
 # An end that is no method is a switch of sbu-paper-sta-lstm: its recipe is `paper-<end>`, or its store `sbu-<end>`.
 FULL, ABLATION = "lstm sa-lstm ta-lstm sta-lstm", "lstm sa-lstm ta-lstm sta-lstm sta-lstm-noreg sta-lstm-scratch"
+FRESH = " ".join(f"{method}-fresh" for method in FULL.split())
 TWINS = "sa-lstm-noreg sa-lstm-scratch ta-lstm-noreg ta-lstm-scratch"
 STATIC = "static-alpha-lstm static-beta-lstm static-attention-lstm"
 NETS = "deep-lstm p-lstm st-lstm-trust-gates st-lstm"
@@ -150,12 +151,20 @@ CELLS = (
     ("sbu-more", "sbu-paper-", "shared-gates beta-sum summed-scores dead-beta l1-mean", "sbu recipe sbu sbu-few"),
     ("sbu-more", "sbu-paper-", "unsmoothed uncentred centred-once", "sbu paper store sbu-few"),
     ("sbu-more", "sbu-paper-", "20-frames dropout-last heldout bfloat16 batch-8 double-phases", "sbu recipe sbu sbu-few"),
-    ("sbu-fresh", "sbu-paper-", " ".join(f"{method}-fresh" for method in FULL.split()), "sbu paper sbu sbu-fresh"),
-    ("sbu-fresh", "sbu-tuned-", " ".join(f"{method}-fresh" for method in FULL.split()), "sbu tuned sbu sbu-fresh"),
+    ("sbu-fresh", "sbu-paper-", FRESH, "sbu paper sbu sbu-fresh"),
+    ("sbu-fresh", "sbu-tuned-", FRESH, "sbu tuned sbu sbu-fresh"),
+    ("sbu-inputs", "sbu-paper-augmented-", FRESH, "sbu paper-augmented sbu sbu-fresh"),
+    ("sbu-inputs", "sbu-paper-velocity-", FRESH, "sbu paper-velocity sbu sbu-fresh"),
+    ("sbu-inputs", "sbu-paper-augmented-velocity-", FRESH, "sbu paper-augmented-velocity sbu sbu-fresh"),
+    ("sbu-alpha", "sbu-paper-", "plain-alpha-fresh lambda1-0-fresh dead-beta-fresh", "sbu recipe sbu sbu-fresh"),
     ("sbu-static", "sbu-paper-", STATIC, "sbu paper sbu sbu"),
     ("sbu-static", "sbu-tuned-", STATIC, "sbu tuned sbu sbu"),
     ("sbu-earlier", "sbu-paper-", f"{YUN} hbrnn co-occurrence-rnn", "sbu paper sbu sbu-three"),
     ("sbu-earlier", "sbu-tuned-", "hbrnn co-occurrence-rnn", "sbu tuned sbu sbu-three"),
+    ("sbu-classic", "sbu-paper-", "lie-group dynamic-skeletons", "sbu paper sbu once"),
+    ("sbu-classic", "sbu-paper-", "skeletal-quads raw-skeleton-ji2014 joint-feature-ji2014", "sbu paper sbu sbu-three"),
+    ("nw-ucla-classic", "nw-ucla-xview-paper-", "lie-group dynamic-skeletons", "nw-ucla-xview paper nw_ucla once"),
+    ("nw-ucla-classic", "nw-ucla-xview-paper-", "skeletal-quads", "nw-ucla-xview paper nw_ucla sbu-three"),
     ("sbu-nets", "sbu-paper-", NETS, "sbu paper sbu sbu-three"),
     ("sbu-nets", "sbu-tuned-", NETS, "sbu tuned sbu sbu-three"),
     ("sbu-nets", "sbu-paper-", "sgn hcn", "sbu paper sbu sbu-three"),
@@ -188,8 +197,9 @@ COUNTS = {
     "sbu-fresh": 8,
     "sbu-earlier": 6,
 }
-COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "sbu-static": 6, "sbu-nets": 12}
-COUNTS |= {"florence3d": 8, "utkinect": 8, "nw-ucla": 8, "nw-ucla-nets": 11, "nw-ucla-xsub": 2}
+COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "sbu-static": 6, "sbu-nets": 12, "sbu-classic": 5}
+COUNTS |= {"florence3d": 8, "utkinect": 8, "nw-ucla": 8, "nw-ucla-nets": 11, "nw-ucla-xsub": 2, "nw-ucla-classic": 3}
+COUNTS |= {"sbu-inputs": 12, "sbu-alpha": 3}
 
 
 def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
@@ -205,9 +215,13 @@ def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
                 "store": f"sbu-{end}" if store == "store" else store,
                 "protocol": protocol,
                 "method": "sta-lstm" if switch else fresh,
-                "recipe": f"paper-{end}" if recipe == "recipe" else recipe,
+                "recipe": f"paper-{fresh}" if recipe == "recipe" else recipe,
                 "seeds": seeds,
-                "switch_of": "sbu-paper-sta-lstm" if switch else f"{begin}{fresh}" if fresh != end else "",
+                "switch_of": "sbu-paper-sta-lstm"
+                if switch
+                else f"{protocol}-{recipe.split('-')[0]}-{fresh}"
+                if fresh != end
+                else "",
             }
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.answers.predictions import Study, is_fresh
 from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
+from pipeline.config.sections import Method
 from pipeline.report import text
 from pipeline.report.switches import Switch, changes
 from pipeline.report.tables import Column, Table, field
@@ -51,7 +52,7 @@ def earlier(config: Config, studies: Sequence[Study]) -> Table:
             family = {
                 cell.method: compare(group["sta"], found, config.params.report)
                 for cell, found in study.cells.values()
-                if cell.recipe == recipe and config.params.methods[cell.method].earlier and "sta" in group
+                if cell.recipe == recipe and _counts(config.params.methods[cell.method]) and "sta" in group
             }
             head = {"protocol": study.protocol, "recipe": recipe}
             rows += [head | {"method": method} | fields for method, fields in _adjusted(family).items()]
@@ -63,6 +64,11 @@ def earlier(config: Config, studies: Sequence[Study]) -> Table:
     )
     note = NOTE.format(family="rows of a recipe")
     return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=("protocol", "recipe", "method", *FIELDS))
+
+
+def _counts(method: Method) -> bool:
+    """Whether a method is one before the paper's, and no reading of ours."""
+    return method.earlier and not method.reading
 
 
 def switches(config: Config, studies: Sequence[Study]) -> Table:

@@ -150,9 +150,11 @@ def _kind(network: Any) -> str:
     return str(kind) if kind in KINDS else "other"
 
 
+FITTED = ("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets")
+"""Networks of `pipeline.networks.fitted`: no gradient step trains them, so no batch, no penalty, no starting weights."""
 KINDS = (
     *("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention", "window-svm"),
-    *("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets"),
+    *FITTED,
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.config.networks import FITTED
 from pipeline.config.sections import Augment, Evaluate, Finetune, Method, Model, Objective, Pretrain, Training, neutral
 from pipeline.section import Section
 
@@ -23,8 +24,6 @@ TYPES: dict[str, type[Section]] = {
 }
 MAIN = ("hidden", "layers", "dropout", "dropout_per", "dropout_after")
 """Settings of the paper's main network; another network reads these of them, by its `kind`, and one that is not listed all."""
-FITTED = ("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets")
-"""Networks that no gradient step trains, `pipeline.networks.fitted`: no batch, no penalty, no starting weights."""
 OWN = {
     "deep-lstm": ("hidden", "dropout", "dropout_per", "dropout_after"),
     "hbrnn": (),

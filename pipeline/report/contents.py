@@ -108,6 +108,7 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
     rows: list[dict[str, Any]] = []
     for line in [*paper.to_dict("records"), *_own_lines(analysis, set(paper["method"]))]:
         row: dict[str, Any] = {key: line[key] for key in ("method", "row", "year", "reported", "source", "grade", "note")}
+        row["row"] = _row_name(results, analysis, line)
         for recipe, prefix in prefixes.items():
             cell = analysis.find(recipe, str(line["method"]))
             row |= accuracy_fields(analysis.accuracy[cell] if cell else None, prefix)
@@ -125,6 +126,14 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
         f"{analysis.name}: methods of the paper's table" if in_paper(paper) else f"{analysis.name}: reported elsewhere, and ours"
     )
     return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, analysis, paper), strong)
+
+
+def _row_name(results: Results, analysis: ProtocolAnalysis, line: dict[Any, Any]) -> str:
+    """The name of a row of the paper's table; where what was run for it is our reading of a method, it says so."""
+    known = results.params.methods.get(line["method"])
+    run = any(cell.method == line["method"] for cell in analysis.result.plain.values())
+    ours = run and known is not None and known.reading and "our reading" not in line["row"]
+    return f"{line['row']}, ours: our reading" if ours else str(line["row"])
 
 
 def in_paper(paper: pd.DataFrame) -> bool:

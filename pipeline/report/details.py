@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.config.networks import FITTED
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import several_recipes
@@ -50,13 +51,13 @@ def recipe_column(analyses: list[ProtocolAnalysis]) -> tuple[Column, ...]:
 
 
 SVM = (
-    " A support vector machine is fitted at once and counts as one epoch; its loss is the squared hinge loss and its training"
-    " accuracy that of its windows of frames."
+    " A support vector machine is fitted at once and counts as one epoch; its loss is the squared hinge loss. Where windows of"
+    " frames vote, its training accuracy is that of the windows."
 )
 
 
 def _is_svm(cell: CellResult) -> bool:
-    return cell.switches.network is not None and cell.switches.network.kind == "window-svm"
+    return cell.switches.network is not None and cell.switches.network.kind in ("window-svm", *FITTED)
 
 
 def training(analyses: list[ProtocolAnalysis]) -> Table:

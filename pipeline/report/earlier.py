@@ -30,12 +30,13 @@ WORSE = "no: worse than a method re-run"
 
 
 def differences(analysis: ProtocolAnalysis, recipe: str) -> dict[str, Difference | None]:
-    """The cell of each earlier method of a recipe -> accuracy of STA-LSTM minus its own.
+    """The cell of each earlier method of a recipe -> accuracy of STA-LSTM minus its own; our readings are not among them.
 
     None where STA-LSTM was not run under the recipe.
     """
     sta = analysis.groups[recipe].get("sta", "")
-    found = {name: analysis.differences.get((name, sta)) for name in analysis.earlier(recipe)}
+    methods = [name for name, cell in analysis.earlier(recipe).items() if not cell.reading]
+    found = {name: analysis.differences.get((name, sta)) for name in methods}
     return {name: difference.reversed() if difference else None for name, difference in found.items()}
 
 
@@ -90,7 +91,8 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
     """A row a recipe and earlier method: reported, ours, STA-LSTM minus it; None where none was run."""
     rows: list[dict[str, Any]] = []
     for recipe in analysis.groups:
-        family = [_row(results, analysis, name, found) for name, found in differences(analysis, recipe).items()]
+        pairs = differences(analysis, recipe)
+        family = [_row(results, analysis, name, pairs.get(name)) for name in analysis.earlier(recipe)]
         adjust(family, "sta_")
         rows += family
     if not rows:
@@ -106,7 +108,9 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         *difference_columns("sta_", f"STA-LSTM {text.MINUS} it"),
     )
     title = f"{analysis.name}: earlier methods that were run again"
-    return Table(f"earlier-{analysis.name}", title, columns, rows, _note(results) + (WINDOWS if votes else ""))
+    readings = any(cell.reading for cell in analysis.result.plain.values())
+    note = _note(results) + (WINDOWS if votes else "") + (READING if readings else "")
+    return Table(f"earlier-{analysis.name}", title, columns, rows, note)
 
 
 def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Difference | None) -> dict[str, Any]:
@@ -133,6 +137,9 @@ def windows(cell: CellResult) -> float | None:
 
 
 WINDOWS = " Single windows: the share of a sequence's windows that are right, before they vote; real-time detection counts these."
+READING = (
+    " Our reading: no description of the method is public, so ours is one in its spirit; it is shown, and compared with nothing."
+)
 
 
 def _note(results: Results) -> str:

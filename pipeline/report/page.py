@@ -23,6 +23,7 @@ from pipeline.report import (
     figures,
     later,
     ledger,
+    panels,
     phases,
     search,
     switches,
@@ -141,6 +142,7 @@ def _comparison(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]
     for table in (copies.table(results, analysis), earlier.table(results, analysis)):
         if table:
             yield table
+    yield from panels.blocks(results, analysis)
 
 
 def _ablation(results: Results, analysis: ProtocolAnalysis) -> Iterator[Block]:

@@ -6,6 +6,7 @@ The files and their columns are described in `pipeline.core.cell` and beside the
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,9 @@ from pipeline.datasets.shared import registry as datasets
 from pipeline.results.statistics import Outcomes, outcomes
 
 DATA, PAPER = Path("data"), Path("reports/paper.csv")
+COSTS, REASONS = Path("reports/costs.csv"), Path("reports/reasons.csv")
+COST_COLUMNS = ("protocol", "recipe", "method", "numbers", "train_s", "infer_ms")
+REASON_COLUMNS = ("protocol", "method", "kind", "text")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class CellResult:
     def earlier(self) -> bool:
         """Whether this is a method before the paper's, which its tables list: no twin of ours, and without attention."""
         return self.switches.earlier
+
+    @property
+    def reading(self) -> bool:
+        """Whether this is our reading of a method that nobody described in public: shown, never ranked, in no verdict."""
+        return self.switches.reading
 
     @property
     def later(self) -> bool:
@@ -111,7 +120,10 @@ class ProtocolResult:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the report of one data set shows; `stores` are those of its raw formats, without variants."""
+    """Everything that the report of one data set shows; `stores` are those of its raw formats, without variants.
+
+    `costs` and `reasons` are tables without rows where their files are not there.
+    """
 
     dataset: str
     synthetic: bool
@@ -122,11 +134,25 @@ class Results:
     protocols: dict[str, ProtocolResult]
     stores: dict[str, StoreResult]
     paper: pd.DataFrame
+    costs: pd.DataFrame
+    reasons: pd.DataFrame
 
     @property
     def params(self) -> Params:
         """The sections of `params.yaml`."""
         return self.config.params
+
+    def reason(self, protocol: str, method: str, kind: str) -> str:
+        """What `reports/reasons.csv` says about a row of the paper's table; empty where it says nothing."""
+        rows = self.reasons
+        found = rows[(rows["protocol"] == protocol) & (rows["method"] == method) & (rows["kind"] == kind)]
+        return " ".join(found["text"])
+
+    def cost(self, protocol: str, recipe: str, method: str, names: Sequence[str]) -> dict[str, float | None]:
+        """What `reports/costs.csv` says of a cell; None where it was not measured."""
+        rows = self.costs
+        found = rows[(rows["protocol"] == protocol) & (rows["recipe"] == recipe) & (rows["method"] == method)]
+        return {name: None if found.empty else float(found[name].iloc[0]) for name in names}
 
     def paper_of(self, protocol: str) -> pd.DataFrame:
         """The rows of the paper's table for one of its protocols; none where it has no such table."""
@@ -157,7 +183,16 @@ def load(dataset: str, config: Config, provenance: list[tuple[str, str, str, str
     notes = tuple(getattr(module, "NOTES", ()))
     paper = pd.read_csv(PAPER, dtype={"note": str}, keep_default_na=False)
     synthetic = datasets.synthetic(dataset, DATA / "skeletons" / dataset)
-    return Results(dataset, synthetic, module.LICENCE, notes, config, provenance, protocols, stores, paper)
+    costs, reasons = _optional(COSTS, COST_COLUMNS), _optional(REASONS, REASON_COLUMNS)
+    return Results(dataset, synthetic, module.LICENCE, notes, config, provenance, protocols, stores, paper, costs, reasons)
+
+
+def _optional(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table that need not be there; `ResultsMissing` where it lacks one of the columns."""
+    found = pd.read_csv(path, keep_default_na=False, comment="#") if path.exists() else pd.DataFrame(columns=list(columns))
+    if missing := [column for column in columns if column not in found]:
+        raise ResultsMissing(f"{path}: expected the columns {', '.join(columns)}; it lacks {', '.join(missing)}")
+    return found
 
 
 def _used(dataset: str, config: Config) -> dict[str, GridCell]:

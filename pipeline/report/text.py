@@ -30,6 +30,11 @@ LABELS = {
     "st-lstm": "ST-LSTM without trust gates (Liu et al.)",
     "sgn": "SGN (Zhang et al.)",
     "hcn": "HCN (Li et al.)",
+    "lie-group": "Lie group (Vemulapalli et al.)",
+    "skeletal-quads": "Skeletal quads (Evangelidis et al.)",
+    "dynamic-skeletons": "Dynamic skeletons (closest public reading of Hu et al.)",
+    "raw-skeleton-ji2014": "Poselets on raw skeletons (our reading of Ji et al.)",
+    "joint-feature-ji2014": "Poselets on joint distances (our reading of Ji et al.)",
 }
 TWINS = {"-noreg": "without regularisers", "-scratch": "without staged training"}
 
