@@ -337,7 +337,7 @@ def test_six_fisher_vectors_follow_the_parts(rng: np.random.Generator) -> None:
 
 def test_pairs_of_parts() -> None:
     parts = ((0,), (1, 2))
-    assert poselets.pairs(parts, 1, 3) == [([0], [1, 2])]
+    assert poselets.pairs((*parts, ()), 1, 3) == [([0], [0]), ([0], [1, 2]), ([1, 2], [1, 2])]
     assert poselets.pairs(parts, 2, 3) == [([0], [3]), ([0], [4, 5]), ([1, 2], [3]), ([1, 2], [4, 5])]
 
 

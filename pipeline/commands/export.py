@@ -77,6 +77,7 @@ def described(name: str, path: Path) -> tuple[tuple[int, ...], int, dict[str, st
 def packed(name: str, run: Run) -> tuple[Card, dict[int, State]]:
     """The card and weights of runs of a cell, from what is on disk."""
     from pipeline.core.training.run import restore  # noqa: PLC0415 (torch)
+    from pipeline.predict import weights  # noqa: PLC0415
     from pipeline.predict.model import Model  # noqa: PLC0415
 
     cell = cells.load(name, "evaluate")
@@ -87,7 +88,7 @@ def packed(name: str, run: Run) -> tuple[Card, dict[int, State]]:
     card = card_of(cell, store, run.fold, seeds)
     if not run.half:
         return card, states
-    rounded = {seed: {key: tensor.half() for key, tensor in state.items()} for seed, state in states.items()}
+    rounded = {seed: weights.rounded(state) for seed, state in states.items()}
     right = accuracy_again(Model(card, rounded, name), jobs[0])
     return card.model_copy(update={"weights": "float16", "accuracy": right}), rounded
 

@@ -8,7 +8,7 @@ kept word is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement, product
 from typing import Literal
 
 import numpy as np
@@ -94,10 +94,10 @@ class Poselets(Fitted):
 
 
 def pairs(parts: Parts, bodies: int, joints: int) -> list[Pair]:
-    """Each part of a body with each part of another; of one body alone each part with each other one. Joints of all bodies."""
-    own = [[[body * joints + j for j in part] for part in parts] for body in range(bodies)]
+    """Each part of a body with each part of another; of one body alone each with each, itself too. Joints of all bodies."""
+    own = [[[body * joints + j for j in part] for part in parts if part] for body in range(bodies)]
     if bodies == 1:
-        return list(combinations(own[0], 2))
+        return list(combinations_with_replacement(own[0], 2))
     return [pair for one, other in combinations(own, 2) for pair in product(one, other)]
 
 

@@ -50,7 +50,7 @@ class SkeletalQuads(Fitted):
         self.keep(chosen=choose(self.c.bodies * self.c.joints, self.quads, rng))
         each = max(1, -(-self.samples // len(clips)))
         seen = [rng.permutation(found)[:each] for clip in clips if len(found := np.concatenate(self.describe_frames(clip)))]
-        points = np.concatenate(seen) if seen else np.zeros((1, 6))  # nothing but points that coincide
+        points = np.concatenate(seen) if seen else np.zeros((2, 6))  # no quads, or points that coincide
         mixture = fit(points, self.gaussians, streams.integer("mixture") % 2**32)
         self.keep(**{name: value.astype(np.float32) for name, value in mixture._asdict().items()})
 

@@ -27,11 +27,16 @@ ADVICE = "make one with `python -m pipeline export CELL`"
 def write(path: Path, card: Card, states: Mapping[int, State]) -> None:
     """Write the file, whole or not at all; the same content gives the same bytes. `states`: seed -> state dict."""
     half = card.weights == "float16"
-    every = {f"seed-{s}/{name}": tensor for s, state in states.items() for name, tensor in state.items()}
-    tensors = {name: t.half() if half and t.is_floating_point() else t for name, t in every.items()}
+    shown = {seed: rounded(state) if half else state for seed, state in states.items()}
+    tensors = {f"seed-{seed}/{name}": tensor for seed, state in shown.items() for name, tensor in state.items()}
     with whole(path) as unfinished:
         content = save({name: t.contiguous() for name, t in sorted(tensors.items())}, {CARD: card.model_dump_json()})
         unfinished.write_bytes(content)  # save_file makes files that nobody else can read
+
+
+def rounded(state: State) -> State:
+    """The weights in 16 bits; whole numbers, such as places of joints, stay."""
+    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
 def read(path: Path) -> tuple[Card, dict[int, State]]:
