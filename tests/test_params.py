@@ -163,8 +163,6 @@ CELLS = (
     ("sbu-earlier", "sbu-tuned-", "hbrnn co-occurrence-rnn", "sbu tuned sbu sbu-three"),
     ("sbu-classic", "sbu-paper-", "lie-group dynamic-skeletons", "sbu paper sbu once"),
     ("sbu-classic", "sbu-paper-", "skeletal-quads raw-skeleton-ji2014 joint-feature-ji2014", "sbu paper sbu sbu-three"),
-    ("nw-ucla-classic", "nw-ucla-xview-paper-", "lie-group dynamic-skeletons", "nw-ucla-xview paper nw_ucla once"),
-    ("nw-ucla-classic", "nw-ucla-xview-paper-", "skeletal-quads", "nw-ucla-xview paper nw_ucla sbu-three"),
     ("sbu-nets", "sbu-paper-", NETS, "sbu paper sbu sbu-three"),
     ("sbu-nets", "sbu-tuned-", NETS, "sbu tuned sbu sbu-three"),
     ("sbu-nets", "sbu-paper-", "sgn hcn", "sbu paper sbu sbu-three"),
@@ -183,6 +181,8 @@ CELLS = (
     ("utkinect", "utkinect-tuned-", FULL, "utkinect tuned utkinect five"),
     ("nw-ucla", "nw-ucla-xview-paper-", FULL, "nw-ucla-xview paper nw_ucla five"),
     ("nw-ucla", "nw-ucla-xview-tuned-", FULL, "nw-ucla-xview tuned nw_ucla five"),
+    ("nw-ucla-classic", "nw-ucla-xview-paper-", "lie-group dynamic-skeletons", "nw-ucla-xview paper nw_ucla once"),
+    ("nw-ucla-classic", "nw-ucla-xview-paper-", "skeletal-quads", "nw-ucla-xview paper nw_ucla sbu-three"),
     ("nw-ucla-nets", "nw-ucla-xview-paper-", "hbrnn deep-lstm p-lstm hcn", "nw-ucla-xview paper nw_ucla three"),
     ("nw-ucla-nets", "nw-ucla-xview-tuned-", "hbrnn deep-lstm p-lstm hcn", "nw-ucla-xview tuned nw_ucla three"),
     ("nw-ucla-nets", "nw-ucla-xview-tuned-", "st-lstm-trust-gates st-lstm sgn", "nw-ucla-xview tuned nw_ucla three"),
@@ -642,7 +642,9 @@ def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any])
     for name, cell in every.items():
         recipe = "" if cell.group == "demo" else f"{cell.recipe}-"
         variant = "".join(f"-{part}" for part in cell.store.split("-")[1:])
-        switch = f"{cell.switch_of}-fresh" if cell.group.endswith("-fresh") else f"{cell.protocol}-{cell.recipe}{variant}"
+        method = f"-{cell.method}" if cell.group in ("sbu-fresh", "sbu-inputs") else ""
+        fresh = "-fresh" if cell.seeds == "sbu-fresh" else ""
+        switch = f"{cell.protocol}-{cell.recipe}{variant}{method}{fresh}"
         assert name == (switch if cell.switch_of else f"{cell.protocol}-{recipe}{cell.method}")
     of_sbu = [cell.method for cell in every.values() if cell.group.startswith("sbu")]
     assert set(of_sbu) == set(document["methods"])

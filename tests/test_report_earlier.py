@@ -277,7 +277,7 @@ def test_notes_to_rows_have_their_own_marks(project: Project) -> None:
     marked = [line.split("|")[1].strip() for line in lines if re.match(r"\| [^|]* [*†‡§] \|", line)]
     assert marked == ["Raw skeleton (Ji et al.) *", "Joint feature (Ji et al.) *", "ST-LSTM + trust gates (Liu et al.) †"]
     note = "* no description with its parameters was found: ours is a reading in their spirit and never ranked."
-    note = r"\\" + note + " † probably not in the paper's own table; not re-run."
+    note = "\\" + note + " † probably not in the paper's own table; not re-run."
     assert any(line.startswith(note) for line in lines)
     latex = (REPORT / "tables" / "comparison-sbu.tex").read_text()
     assert r"ST-LSTM + trust gates (Liu et al.) \textdagger{} &" in latex and "†" not in latex
