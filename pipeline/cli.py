@@ -239,6 +239,17 @@ def report(dataset: str) -> None:
 
 
 @main.command()
+@click.argument("page", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=WRITTEN, help="The copy.")
+@click.pass_obj
+def stamp(here: Path, /, page: Path, to: Path) -> None:
+    """Copy a report.html with the commit, date and machine that it comes from; the report itself has none of them."""
+    from pipeline.commands import stamp as work  # noqa: PLC0415
+
+    click.echo(work.main(_seen_from(here, page) or page, _seen_from(here, to) or to))
+
+
+@main.command()
 @click.argument("groups", nargs=-1, required=True)
 def use(groups: tuple[str, ...]) -> None:
     """Choose the groups of cells that `dvc repro` runs: rewrites the `use:` line of params.yaml."""

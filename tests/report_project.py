@@ -113,7 +113,7 @@ class Project:
         self.history(folder, seeds, attentions(method)[1], **history)
         digest = hashlib.sha256(self.split.read_bytes()).hexdigest()
         run = {
-            "fingerprint": {"pretrain": "a" * 64, "finetune": "b" * 64},
+            "fingerprint": {"pretrain": "a" * 12, "finetune": "b" * 12},
             "data": {"store_sha256": "c" * 64, "split_sha256": digest},
             "runs": [{"fold": f, "seed": s} for f in self.each() for s in seeds],
         }

@@ -14,7 +14,7 @@ from pipeline.config import params as parameters
 from pipeline.config.sections import Method
 from pipeline.datasets.florence3d import dataset as florence3d
 from pipeline.datasets.shared import kinect
-from pipeline.report import attention, details, figures, results, tables, text
+from pipeline.report import attention, details, figures, latex, markup, results, tables, text
 from pipeline.report.analysis import ROLES, analyse, role
 from pipeline.report.tables import Column, Table, field
 from pipeline.results.statistics import Accuracy
@@ -43,21 +43,22 @@ def test_markdown_escapes_pipes_and_tags() -> None:
     assert lines[5].startswith("| **50 % \\| x** | **\N{EN DASH}** |")
 
 
-def test_latex_escapes_and_is_a_tabular() -> None:
-    lines = tables.to_latex(SMALL).splitlines()
-    assert lines[1] == r"\begin{tabular}{lrl}"
-    assert lines[5] == r"a\_b \& \textless{}c\textgreater{} & $-$1.23 & \texttt{a\_b \& \textless{}c\textgreater{}} \\"
-    assert lines[6].startswith(r"\textbf{50 \% \textbar{} x} & \textbf{--} &")
-    assert lines[-1] == r"\end{tabular}"
+def test_latex_escapes_and_is_a_float() -> None:
+    lines = latex.to_float(SMALL).splitlines()
+    assert lines[3] == r"\caption{A \textbar{} caption \textless{}x\textgreater{}}\label{tab:small}"
+    code = r"a\_\allowbreak{}b \& \textless{}c\textgreater{}"
+    assert lines[8] == rf"{code} & $-$1.23 & \texttt{{{code}}} \\"
+    assert lines[9].startswith(r"\textbf{50 \% \textbar{} x} & \textbf{--} &")
+    assert lines[-1] == r"\end{table}" and "A note." in lines[-2]
     bracket = Table("t", "", (Column("Interval", lambda row: text.interval(row["low"], 2)),), [{"low": 1}])
-    assert r"{[1.00, 2.00]} \\" in tables.to_latex(bracket)  # else LaTeX takes it for the break's optional length
+    assert r"{[1.00, 2.00]} \\" in latex.to_long(bracket)  # else LaTeX takes it for the break's optional length
 
 
 def test_html_escapes_and_marks_numbers() -> None:
-    page = tables.to_html(SMALL)
-    assert "<td>a_b &amp; &lt;c&gt;</td>" in page and "<code>a_b &amp; &lt;c&gt;</code>" in page
+    page = markup.to_html(SMALL)
+    assert '<th scope="row">a_b &amp; &lt;c&gt;</th>' in page and "<code>a_b &amp; &lt;c&gt;</code>" in page
     assert f'<td class="number">{text.MINUS}1.23</td>' in page and '<tr class="strong">' in page
-    assert "none. A note." in tables.to_html(replace(SMALL, rows=[]))
+    assert "none. A note." in markup.to_html(replace(SMALL, rows=[]))
 
 
 def test_numbers_for_people() -> None:
@@ -146,7 +147,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> results.Results:
     return results.load("toy", parameters.load(), parameters.provenance())
 
 
-def test_area_of_a_joint_is_proportional_to_its_weight(loaded: results.Results) -> None:
+def test_colour_of_a_joint_is_its_weight_against_uniform(loaded: results.Results) -> None:
     picture = attention.alpha_picture(analyse(loaded)[0], "paper")
     assert picture is not None
     root = ET.fromstring(picture.svg)  # noqa: S314
@@ -154,15 +155,23 @@ def test_area_of_a_joint_is_proportional_to_its_weight(loaded: results.Results) 
     first = root.find(f"{space}g")
     assert first is not None
     circles = [c for c in first.iter(f"{space}circle") if c.get("fill") != "none"]
-    radii = np.array([float(str(c.get("r"))) for c in circles])
-    assert len(radii) == 8  # four joints of two bodies
-    # half of the weight on gate 1, the rest on seven others; radii are written with one decimal
-    assert (radii[1] / radii[0]) ** 2 == pytest.approx(7, rel=0.05)
+    colours = [str(c.get("fill")) for c in circles]
+    assert len(colours) == 8  # four joints of two bodies
+    # half of the weight on gate 1, 4 times uniform; the rest on seven others, each 4/7 of it
+    assert colours[1] == attention.HIGH == attention.colour_of(4, 2)
+    assert set(colours) == {attention.HIGH, attention.colour_of(4 / 7, 2)}
+    assert "4 times" in picture.svg and "1/4 of uniform" in picture.svg
     names = [t.text for t in first.iter(f"{space}title")]
     assert names[1] == "left hand, body 1: 4.00 times uniform" and str(names[5]).startswith("left hand, body 2")
     rings = [c for c in first.iter(f"{space}circle") if c.get("fill") == "none"]
     assert len(rings) == 1 and rings[0].get("cx") == circles[1].get("cx")
     assert "up: left hand of body 1, 4.0 times uniform" in picture.alt
+
+
+def test_colours_end_where_the_weights_do() -> None:
+    assert [attention.reach_of(np.array(w)) for w in ([1.0, 1.1], [0.5, 1.2], [0.001, 1.0])] == [0.25, 1.0, 3.0]
+    assert attention.colour_of(1, 1) == attention.MID
+    assert attention.colour_of(0.25, 1) == attention.colour_of(0.5, 1) == attention.LOW
 
 
 def test_classes_that_the_data_do_not_have_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pipeline.config.params import Config
 from pipeline.config.sections import Method
 from pipeline.report import text
 from pipeline.report.switches import Switch, changes
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Difference, Rule, compare, holm, summarise
 
@@ -39,9 +39,9 @@ def accuracies(studies: Sequence[Study], rule: Rule) -> Table:
         field("mean", "Accuracy (%)", 2),
         field("sd", "s.d. over seeds", 2),
         Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
-        field("runs", "Seeds", 0),
+        *minor(field("runs", "Seeds", 0)),
     )
-    return Table("accuracies", "Accuracy of every method", columns, rows)
+    return Table("accuracies", "Accuracy of every method", columns, rows, groups=2)
 
 
 def earlier(config: Config, studies: Sequence[Study]) -> Table:
@@ -63,7 +63,8 @@ def earlier(config: Config, studies: Sequence[Study]) -> Table:
         *_columns(f"STA-LSTM {text.MINUS} it"),
     )
     note = NOTE.format(family="rows of a recipe")
-    return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=("protocol", "recipe", "method", *FIELDS))
+    fields = ("protocol", "recipe", "method", *FIELDS)
+    return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=fields, groups=2)
 
 
 def _counts(method: Method) -> bool:
@@ -91,11 +92,11 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
         field("protocol", "Protocol", whole=True),
         field("what", "What was switched"),
         *_columns("Brings"),
-        field("seeds", "Seeds"),
+        *minor(field("seeds", "Seeds")),
     )
     note = NOTE.format(family="switches of a protocol")
     head = ("protocol", "what", "seeds")
-    return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS))
+    return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS), groups=1)
 
 
 def _adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:

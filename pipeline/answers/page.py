@@ -12,7 +12,7 @@ from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.answers import FIELDS, LEADS, QUESTIONS
 from pipeline.report.page import INTERVALS, Page, Section
-from pipeline.report.tables import Column, Row, Table, field
+from pipeline.report.tables import Column, Row, Table, field, minor
 from pipeline.results.components import FEW
 from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Difference, Rule, can_show_equivalence, needed
@@ -27,9 +27,9 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
     sections = (
+        Section("Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
         Section("Answers", tuple(_answers(found, rule))),
         Section("What each design can show", (designs(found, rule),)),
-        Section("Effects over the recipes", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
@@ -41,7 +41,7 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
             "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
         ),
     )
-    return Page("RQ1 to RQ3: what the committed predictions say", "", sections)
+    return Page("RQ1 to RQ3: what the committed predictions say", "", sections, "python -m pipeline answer")
 
 
 def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
@@ -103,8 +103,10 @@ def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
     columns = (
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
-        field("standard_error", "Standard error", 2),
-        field("floor", "Standard error with infinitely many seeds", 2),
+        *minor(
+            field("standard_error", "Standard error", 2),
+            field("floor", "Standard error with infinitely many seeds", 2),
+        ),
         field("smallest", "Smallest found", 2),
         field("reach", "Equivalence found as often"),
     )
@@ -113,7 +115,7 @@ def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
         f" would be called equivalent within {rule.margin:g} point as often, which takes a standard error of at most"
         f" {needed(rule):.2f}; where not, undecided is a full answer, and an equivalence that is found was luck as well."
     )
-    return Table("designs", "What each design can show, whatever the effects are", columns, rows, note)
+    return Table("designs", "What each design can show, whatever the effects are", columns, rows, note, groups=1)
 
 
 def _reach(found: Difference, rule: Rule) -> str:
@@ -157,9 +159,10 @@ def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
         field("verdict", "Verdict", whole=True),
         Column("Points, interval", _points, numeric=True),
         Column("p", lambda row: text.p_value(row["p"]), numeric=True),
-        Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True),
+        *minor(Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True)),
     )
-    return Table(key, title, columns, rows, strong=frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL))
+    strong = frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL)
+    return Table(key, title, columns, rows, strong=strong, groups=2)
 
 
 def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
@@ -183,7 +186,7 @@ def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
         field("repeats", "Repeats", whole=True),
     )
     note = "Fresh seeds guard against luck in training. The test sequences are the same, so they do not confirm an effect."
-    yield Table("fresh", "The same effects with seeds that were named before they were run", columns, rows, note)
+    yield Table("fresh", "The same effects with seeds that were named before they were run", columns, rows, note, groups=1)
 
 
 def _repeats(old: Difference, new: Difference) -> str:
@@ -210,10 +213,10 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
     columns = (
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
+        field("unit", "Taken together by", whole=True),
+        *minor(field("units", "Units", 0)),
         field("verdict", "Verdict", whole=True),
-        field("unit", "Unit", whole=True),
-        field("units", "Units", 0),
-        field("standard_error", "Standard error", 2),
+        *minor(field("standard_error", "Standard error", 2)),
         Column("Points, interval", _points, numeric=True),
         Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
     )
@@ -222,7 +225,8 @@ def people(config: Config, studies: Sequence[Study]) -> Table:
         " Dash: with so few people the sum over pairs of sequences with a person in common comes out below 0 and says nothing."
     )
     empty = ("protocol", "effect", "verdict", "unit", "units", "points", "low", "high", "p", "standard_error")
-    return Table("people", "The same effects by sequence, set, pair of people and person", columns, rows, note, fields=empty)
+    title = "The same effects by sequence, set, pair of people and person"
+    return Table("people", title, columns, rows, note, fields=empty, groups=2)
 
 
 def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pipeline.config import params as parameters
 from pipeline.report import earlier, text
 from pipeline.report.analysis import ALL, ProtocolAnalysis
 from pipeline.report.results import Results
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.effects import EFFECTS
 from pipeline.results.statistics import Accuracy, Difference, can_show_equivalence
 
@@ -214,11 +214,15 @@ def table(results: Results, found: list[Answer]) -> Table:
         field("verdict", "Verdict", whole=True),
         Column(f"Points, {level:g} % interval", _points, numeric=True),
         Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
-        Column(
-            "p not equivalent", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p_equivalent"]), numeric=True
+        *minor(
+            Column(
+                "p not equivalent",
+                lambda row: text.MISSING if row["p"] is None else text.p_value(row["p_equivalent"]),
+                numeric=True,
+            ),
+            field("smallest", "Smallest found", 2),
+            field("reach", "Equivalence within reach"),
         ),
-        field("smallest", "Smallest found", 2),
-        field("reach", "Equivalence within reach"),
     )
     rule = results.params.report
     note = (
@@ -228,7 +232,7 @@ def table(results: Results, found: list[Answer]) -> Table:
         " equivalent as often, with these seeds, with more of them, or not without more sequences. p of planned effects, each by"
         " itself. All is conditional on the training sets."
     )
-    return Table("answers", "Verdicts", columns, [row for answer in found for row in answer.rows], note)
+    return Table("answers", "Verdicts", columns, [row for answer in found for row in answer.rows], note, groups=2)
 
 
 def _points(row: Any) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pipeline.core.skeletons import Meta
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
-from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, PAPER, Figure, canvas, style, to_svg
+from pipeline.report.figures import EVIDENCE, FAINT, INK, PAPER, PHONE, Figure, canvas, style, to_svg
 from pipeline.report.results import StoreResult
 from pipeline.results.summaries import mean_alpha, mean_beta
 
@@ -46,7 +46,9 @@ MIDDLE = (
 )
 APART, UNIT = 0.72, 62.0  # half the distance of two people; pixels for 1 of the drawing
 PANEL = (200.0, 156.0)  # of a class, pixels
-RADIUS, LARGEST = 3.6, 22.0  # of the circle of a joint with uniform attention, and of any joint, pixels
+RADIUS, RING, LEGEND = 6.0, 10.0, 44.0  # of a joint, of a ring around it, and the height of the legend, pixels
+LOW, MID, HIGH = "#1f6fb4", "#c3c9d0", "#c2500a"  # of joints below, at and above uniform attention; told apart by all eyes
+REACHES = (0.25, 0.5, 1.0, 2.0, 3.0)  # where colours may end: this many doublings of uniform attention
 MANY = 16  # beyond so many classes the panels are small
 
 
@@ -98,24 +100,55 @@ def alpha_picture(analysis: ProtocolAnalysis, recipe: str) -> Figure | None:
     weights = mean_alpha(analysis.result.cells[analysis.pictured(recipe)].alpha, gates)
     if not weights:
         return None
-    columns, scale = (4, 1.0) if len(weights) <= MANY else (8, 0.55)
+    columns, scale = (2, 1.0) if len(weights) <= MANY else (8, 0.55)
     columns = min(columns, len(weights))
+    reach = reach_of(np.concatenate(list(weights.values())) * gates)
     parts = []
     for place, (label, weight) in enumerate(weights.items()):
         x, y = (place % columns + 0.5) * PANEL[0], place // columns * PANEL[1]
-        inside = _panel(store, weight * gates, store.meta.actions[label], titles=len(weights) <= MANY)
+        inside = _panel(store, weight * gates, store.meta.actions[label], reach, titles=len(weights) <= MANY)
         parts.append(f'<g transform="translate({x:g} {y:g})">\n{inside}\n</g>')
-    width, height = columns * PANEL[0], math.ceil(len(weights) / columns) * PANEL[1]
+    width, height = columns * PANEL[0], math.ceil(len(weights) / columns) * PANEL[1] + LEGEND
+    parts.append(f'<g transform="translate({width / 2:g} {height - LEGEND:g})">\n{_legend(reach)}\n</g>')
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale:g}" height="{height * scale:g}"'
         f' viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="{12 / scale**0.5:.1f}">\n'
         f'<rect width="100%" height="100%" fill="{PAPER}"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
     key = f"alpha-{analysis.name}{analysis.suffix(recipe)}"
-    return Figure(key, _alpha_caption(analysis, recipe, gates), _alpha_alt(analysis, recipe, weights, gates), svg)
+    alt = _alpha_alt(analysis, recipe, weights, gates)
+    return Figure(key, _alpha_caption(analysis, recipe, gates), alt, svg, dense=len(weights) > MANY)
 
 
-def _panel(store: StoreResult, relative: Points, title: str, titles: bool) -> str:
+def reach_of(relative: Points) -> float:
+    """Where colours end, in doublings of uniform attention: the least of `REACHES` that holds all weights, or the last."""
+    strongest = float(np.abs(np.log2(np.maximum(relative, 1e-6))).max())
+    return next((reach for reach in REACHES if reach >= strongest - 1e-6), REACHES[-1])
+
+
+def colour_of(relative: float, reach: float) -> str:
+    """The colour of a weight: from `MID` at uniform attention to `LOW` or `HIGH` at `reach` doublings and beyond."""
+    strength = max(-reach, min(reach, math.log2(max(relative, 1e-6)))) / reach
+    ends = [[int(end[i : i + 2], 16) for i in (1, 3, 5)] for end in (MID, LOW if strength < 0 else HIGH)]
+    return "#" + "".join(f"{round(start + (end - start) * abs(strength)):02x}" for start, end in zip(*ends, strict=True))
+
+
+def _legend(reach: float) -> str:
+    """A ramp of colours around x = 0 with its ends and its middle named."""
+    steps, width = 24, 10
+    left = -steps * width / 2
+    found = [2 ** (reach * (2 * (i + 0.5) / steps - 1)) for i in range(steps)]
+    lines = [
+        f'<rect x="{left + i * width:g}" y="6" width="{width}" height="9" fill="{colour_of(relative, reach)}"/>'
+        for i, relative in enumerate(found)
+    ]
+    end = f"{2**reach:.2g}"
+    texts = ((left, "start", f"1/{end} of uniform"), (0, "middle", "uniform"), (-left, "end", f"{end} times"))
+    lines += [f'<text x="{x:g}" y="31" text-anchor="{anchor}" fill="{INK}">{words}</text>' for x, anchor, words in texts]
+    return "\n".join(lines)
+
+
+def _panel(store: StoreResult, relative: Points, title: str, reach: float, titles: bool) -> str:
     """The bodies of one class, around x = 0; `relative` is the weight of each gate, 1 for a uniform one."""
     meta = store.meta
     body = layout(meta)
@@ -125,15 +158,14 @@ def _panel(store: StoreResult, relative: Points, title: str, titles: bool) -> st
     path = "".join(f"M{points[a, 0]:.1f} {points[a, 1]:.1f}L{points[c, 0]:.1f} {points[c, 1]:.1f}" for a, c in bones)
     lines = [f'<text y="16" text-anchor="middle" fill="{INK}">{escape(title)}</text>']
     lines.append(f'<path d="{path}" stroke="{FAINT}" stroke-width="1.5" stroke-linecap="round" fill="none"/>')
-    lines.append(f'<g fill="{ACCENT}" fill-opacity="0.75">')
+    lines.append("<g>")
     for gate, (x, y) in enumerate(points):
-        radius = min(RADIUS * math.sqrt(relative[gate]), LARGEST)
         name = f"{meta.joints[gate % len(body)]}, body {gate // len(body) + 1}: {relative[gate]:.2f} times uniform"
         inner = f"><title>{escape(name)}</title></circle>" if titles else "/>"
-        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"{inner}')
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS:g}" fill="{colour_of(relative[gate], reach)}"{inner}')
     lines.append("</g>")
     for x, y in points[list(store.evidence.gates)] if store.evidence else ():
-        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11" fill="none" stroke="{EVIDENCE}" stroke-width="2"/>')
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RING:g}" fill="none" stroke="{INK}" stroke-width="1.5"/>')
     return "\n".join(lines)
 
 
@@ -145,7 +177,7 @@ def _alpha_caption(analysis: ProtocolAnalysis, recipe: str, gates: int) -> str:
     planted = " Rings: the joints on which the generator planted the evidence." if analysis.result.store.evidence else ""
     return (
         f"{analysis.place(recipe)}: mean spatial attention of {_pictured(analysis, recipe)} by class."
-        f" The area of a joint is proportional to its weight; uniform attention gives each of the {gates} joints 1/{gates}."
+        f" The colour of a joint is its weight relative to uniform attention, which gives each of the {gates} joints 1/{gates}."
         f" Schematic people, facing the reader: their left is on the right; first body on the left.{planted}"
     )
 
@@ -169,7 +201,7 @@ def beta_picture(analysis: ProtocolAnalysis, recipe: str, bins: int) -> Figure |
     actions = [store.meta.actions[label] for label in found]
     few = len(actions) <= MANY
     with style():
-        drawn = canvas(6.4, 1.0 + (0.24 if few else 0.14) * len(actions))
+        drawn = canvas(PHONE, 1.0 + (0.24 if few else 0.14) * len(actions))
         axes = drawn.subplots()
         top = max(2.0, float(np.nanmax(table)))
         image = axes.imshow(

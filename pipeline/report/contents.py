@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.report import text
 from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
 from pipeline.report.results import Results
-from pipeline.report.tables import Column, Row, Table, field, yes_no
+from pipeline.report.tables import Column, Row, Table, field, minor, yes_no
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Accuracy, Difference, holm
 
@@ -66,13 +66,16 @@ def headline(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
         method_column(),
         field("reported", "Paper (%)", 2),
         *ours_columns(results),
-        Column("Ours \N{MINUS SIGN} paper", lambda row: text.signed(row["gap"]), numeric=True),
-        field("samples", "Test sequences", 0),
-        field("standard_error", "Binomial s.e.", 2),
+        *minor(
+            Column("Ours \N{MINUS SIGN} paper", lambda row: text.signed(row["gap"]), numeric=True),
+            field("samples", "Test sequences", 0),
+            field("standard_error", "Binomial s.e.", 2),
+        ),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"].startswith("sta-lstm"))
     note = _headline_note(results, analyses)
-    return Table("headline", "STA-LSTM and the LSTM that it is compared with", columns, rows, note, strong)
+    title, groups = "STA-LSTM and the LSTM that it is compared with", 1 + several_recipes(analyses)
+    return Table("headline", title, columns, rows, note, strong, groups=groups)
 
 
 def _headline_note(results: Results, analyses: list[ProtocolAnalysis]) -> str:
@@ -116,10 +119,10 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
     marks = _marks(paper)
     columns = (
         Column("Method", lambda row: f"{row['row']} {marks.get(row['note'], '')}".rstrip(), whole=True),
-        field("year", "Year"),
+        *minor(field("year", "Year")),
         field("reported", reported_title(results, analysis), 2),
-        *(c for recipe, prefix in prefixes.items() for c in ours_columns(results, prefix, recipe if several else "")),
-        Column("Source of the reported number", _source),
+        *(c for recipe, prefix in prefixes.items() for c in _ours_and_interval(results, prefix, recipe if several else "")),
+        *minor(Column("Source of the reported number", _source)),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = (
@@ -134,6 +137,11 @@ def _row_name(results: Results, analysis: ProtocolAnalysis, line: dict[Any, Any]
     run = any(cell.method == line["method"] for cell in analysis.result.plain.values())
     ours = run and known is not None and known.reading and "our reading" not in line["row"]
     return f"{line['row']}, ours: our reading" if ours else str(line["row"])
+
+
+def _ours_and_interval(results: Results, prefix: str, recipe: str) -> tuple[Column, ...]:
+    ours, interval = ours_columns(results, prefix, recipe)
+    return (ours, *minor(interval)) if recipe else (ours, interval)
 
 
 def in_paper(paper: pd.DataFrame) -> bool:
@@ -190,10 +198,10 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
     columns = (
         *([field("recipe", "Recipe", whole=True)] if len(analysis.groups) > 1 else []),
         method_column(),
-        *(yes_no(name, name.capitalize()) for name in SWITCHES),
+        *minor(*(yes_no(name, name.capitalize()) for name in SWITCHES)),
         *ours_columns(results)[:1],
         *difference_columns("lstm_", "\N{GREEK CAPITAL LETTER DELTA} to LSTM"),
-        *difference_columns("sta_", "\N{GREEK CAPITAL LETTER DELTA} to STA-LSTM"),
+        *minor(*difference_columns("sta_", "\N{GREEK CAPITAL LETTER DELTA} to STA-LSTM")),
     )
     note = (
         f"Differences in points with their {interval_title(results)}s: the row's method minus the reference, paired by"
@@ -201,7 +209,8 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
         " apply to a method without attention."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
-    return Table(f"ablation-{analysis.name}", f"{analysis.name}: what each part contributes", columns, rows, note, strong)
+    title, groups = f"{analysis.name}: what each part contributes", int(len(analysis.groups) > 1)
+    return Table(f"ablation-{analysis.name}", title, columns, rows, note, strong, groups=groups)
 
 
 def _ablation_row(results: Results, analysis: ProtocolAnalysis, recipe: str, method: str, cell: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, ours_columns
 from pipeline.report.results import Results
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import subset, summarise
 
@@ -33,11 +33,12 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         method_column(),
         Column("All test clips (%)", ours_columns(results)[0].text, True),
         Column("Without copies (%)", ours_columns(results, "clean_")[0].text, True),
-        ours_columns(results, "clean_")[1],
+        *minor(ours_columns(results, "clean_")[1]),
         Column("What the copies add", lambda row: text.signed(row["gain"]), True),
     )
     note = (
         f"{len(copies)} test clips hold the very numbers of a clip that was trained on or validated with. Published numbers count"
         " them. Other performances of the same people were trained on from other views in any case."
     )
-    return Table(f"copies-{analysis.name}", f"{analysis.name}: with copies of training clips and without", columns, rows, note)
+    title, groups = f"{analysis.name}: with copies of training clips and without", int(len(analysis.groups) > 1)
+    return Table(f"copies-{analysis.name}", title, columns, rows, note, groups=groups)

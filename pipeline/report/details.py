@@ -9,7 +9,7 @@ from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import several_recipes
 from pipeline.report.results import CellResult, Results, StoreResult
-from pipeline.report.tables import Column, Table, field, short
+from pipeline.report.tables import Column, Table, field, minor, short
 from pipeline.report.tables import method as method_column
 from pipeline.results import summaries
 from pipeline.results.statistics import per_class
@@ -32,9 +32,9 @@ def classes(analysis: ProtocolAnalysis) -> Table:
         rows.append({"action": actions[i], **kept, "lstm_accuracy": lstm, "mistaken": mistaken, "mistaken_share": row["share"]})
     columns = (
         field("action", "Class"),
-        field("samples", "Sequences", 0),
+        *minor(field("samples", "Sequences", 0)),
         field("accuracy", f"{shown} (%)", 1),
-        field("standard_error", "Binomial s.e.", 1),
+        *minor(field("standard_error", "Binomial s.e.", 1)),
         *([field("lstm_accuracy", "LSTM (%)", 1)] if baseline and baseline != analysis.shown else []),
         Column(
             "Most often taken for", lambda r: f"{r['mistaken']} ({r['mistaken_share']:.1f} %)" if r["mistaken"] else text.MISSING
@@ -56,7 +56,8 @@ SVM = (
 )
 
 
-def _is_svm(cell: CellResult) -> bool:
+def is_svm(cell: CellResult) -> bool:
+    """Whether a cell is a support vector machine, whose scores are votes or distances."""
     return cell.switches.network is not None and cell.switches.network.kind in ("window-svm", *FITTED)
 
 
@@ -73,23 +74,27 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
         field("protocol", "Protocol", whole=True),
         *recipe_column(analyses),
         method_column(),
-        field("networks", "Networks", 0),
+        *minor(field("networks", "Networks", 0)),
         field("sd", "s.d. over seeds", 2),
         field("diverged", "Diverged or at chance (%)", 1),
-        field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
-        field("steps", "Epochs", 0),
-        field("loss", "Final loss", 3),
+        *minor(
+            field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
+            field("steps", "Epochs", 0),
+            field("loss", "Final loss", 3),
+        ),
         field("train_accuracy", "Final training (%)", 1),
-        field("validation_accuracy", "Final validation (%)", 1),
-        field("best_validation_accuracy", "Best validation (%)", 1),
+        *minor(
+            field("validation_accuracy", "Final validation (%)", 1),
+            field("best_validation_accuracy", "Best validation (%)", 1),
+        ),
     )
     note = (
         "A network is one fold and seed. Diverged: a loss that is not finite. At chance: test accuracy no better than always"
         " naming the commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best"
         " validation is over the epochs of the last phase; test data choose nothing."
-        f"{SVM if any(_is_svm(cell) for a in analyses for cell in a.result.plain.values()) else ''}"
+        f"{SVM if any(is_svm(cell) for a in analyses for cell in a.result.plain.values()) else ''}"
     )
-    return Table("stability", "Stability and training", columns, rows, note)
+    return Table("stability", "Stability and training", columns, rows, note, groups=1 + several_recipes(analyses))
 
 
 def samples(analyses: list[ProtocolAnalysis]) -> Table:
@@ -106,7 +111,7 @@ def samples(analyses: list[ProtocolAnalysis]) -> Table:
         *(field(p, p.capitalize(), 0) for p in ("train", "validation", "test")),
     )
     note = "Validation is held out of training in whole groups of subjects."
-    return Table("samples", "Samples in each part", columns, rows, note)
+    return Table("samples", "Samples in each part", columns, rows, note, groups=1)
 
 
 def repairs(results: Results) -> Table:
@@ -115,10 +120,11 @@ def repairs(results: Results) -> Table:
     rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.repairs.to_dict("records")]
     columns = (
         field("store", "Store"),
-        *(field(k, k.capitalize()) for k in keys[:2]),
+        field("repair", "Repair"),
+        *minor(field("rule", "Rule")),
         *(field(k, k.capitalize(), 0) for k in keys[2:]),
     )
-    return Table("repairs", "Repairs of the raw data", columns, rows, _variants(results), fields=("store", *keys))
+    return Table("repairs", "Repairs of the raw data", columns, rows, _variants(results), fields=("store", *keys), groups=1)
 
 
 def _variants(results: Results) -> str:
@@ -133,7 +139,7 @@ def set_aside(results: Results) -> Table:
     keys = ("file", "line", "reason")
     rows = [{"store": n, **{k: r[k] for k in keys}} for n, s in results.stores.items() for r in s.set_aside.to_dict("records")]
     columns = (field("store", "Store"), *(field(k, k.capitalize()) for k in keys))
-    return Table("set-aside", "Files set aside", columns, rows, fields=("store", *keys))
+    return Table("set-aside", "Files set aside", columns, rows, fields=("store", *keys), groups=1)
 
 
 def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
@@ -154,7 +160,8 @@ def evidence(analyses: list[ProtocolAnalysis], bins: int) -> Table | None:
         Column("Ratio", lambda row: text.number(row["ratio"]), numeric=True),
     )
     note = "1 is what uniform attention has. The evidence was planted by the generator of the synthetic data; no method knows it."
-    return Table("evidence", "Attention on the planted evidence", columns, rows, note)
+    groups = 2 + several_recipes(analyses)
+    return Table("evidence", "Attention on the planted evidence", columns, rows, note, groups=groups)
 
 
 def _evidence_rows(protocol: str, cell: CellResult, store: StoreResult, bins: int) -> list[dict[str, Any]]:
@@ -184,18 +191,16 @@ def origins(analyses: list[ProtocolAnalysis]) -> Table:
             )
     columns = (
         field("cell", "Cell", whole=True),
-        method_column(),
-        field("recipe", "Recipe", whole=True),
-        field("runs", "Networks", 0),
-        *(short(key, title, 12) for key, title in _PRINTS.items()),
+        *minor(method_column(), field("recipe", "Recipe", whole=True), field("runs", "Networks", 0)),
+        field("pretrain_fingerprint", "Pretraining"),
+        field("finetune_fingerprint", "Fine-tuning"),
+        *minor(short("store_sha256", "Skeletons", DIGITS), short("split_sha256", "Split", DIGITS)),
     )
-    note = "Twelve digits of each. A fingerprint covers the parameters, the data and the code of a training stage."
+    note = (
+        "A fingerprint covers the parameters, the data and the code of a training stage; here it stands as the runs recorded it."
+        f" Of the SHA-256 of skeletons and split {DIGITS} of 64 digits are shown; the CSV has 64."
+    )
     return Table("runs", "What the runs were made of", columns, rows, note)
 
 
-_PRINTS = {
-    "pretrain_fingerprint": "Pretraining",
-    "finetune_fingerprint": "Fine-tuning",
-    "store_sha256": "Skeletons (SHA-256)",
-    "split_sha256": "Split (SHA-256)",
-}
+DIGITS = 12

@@ -20,7 +20,7 @@ from pipeline.report.contents import (
     reported_title,
 )
 from pipeline.report.results import CellResult, Results
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Difference, holm
 
@@ -103,14 +103,17 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         method_column(),
         field("reported", reported_title(results, analysis), 2),
         ours_columns(results)[0],
-        *([field("windows", "Single windows (%)", 1)] if votes else []),
-        Column(f"Ours {text.MINUS} reported", lambda row: text.signed(row["gap"]), numeric=True),
-        *difference_columns("sta_", f"STA-LSTM {text.MINUS} it"),
+        *minor(
+            *([field("windows", "Single windows (%)", 1)] if votes else []),
+            Column(f"Ours {text.MINUS} reported", lambda row: text.signed(row["gap"]), numeric=True),
+        ),
+        difference_columns("sta_", f"STA-LSTM {text.MINUS} it")[0],
+        *minor(difference_columns("sta_", "")[1]),
     )
     title = f"{analysis.name}: earlier methods that were run again"
     readings = any(cell.reading for cell in analysis.result.plain.values())
-    note = _note(results) + (WINDOWS if votes else "") + (READING if readings else "")
-    return Table(f"earlier-{analysis.name}", title, columns, rows, note)
+    note, groups = _note(results) + (WINDOWS if votes else "") + (READING if readings else ""), int(len(analysis.groups) > 1)
+    return Table(f"earlier-{analysis.name}", title, columns, rows, note, groups=groups)
 
 
 def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Difference | None) -> dict[str, Any]:

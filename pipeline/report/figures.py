@@ -49,16 +49,21 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
 }
 NUMBERED = 20  # beyond so many classes the matrix has no numbers in its cells
+PHONE = 4.5  # inches: a figure of this width keeps its text readable on a phone, and two stand side by side on a desk
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn figure: file name without ending, caption, a description for those who cannot see it, and the SVG."""
+    """A drawn figure: file name without ending, caption, a description for those who cannot see it, and the SVG.
+
+    A `dense` one cannot be read when it is made smaller: a narrow page scrolls it instead.
+    """
 
     key: str
     caption: str
     alt: str
     svg: str
+    dense: bool = False
 
     def inline(self) -> str:
         """The SVG for a page: no declarations, ink in the colour of the text, paper transparent, described by `alt`."""
@@ -66,7 +71,8 @@ class Figure:
         # the parser of HTML knows SVG by its name, so the page needs no address of a namespace
         for name in ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"):
             body = body.replace(f' xmlns:xlink="{name}"', "").replace(f' xmlns="{name}"', "")
-        return body.replace("<svg", f'<svg role="img" aria-label="{_quoted(self.alt)}"', 1)
+        kind = ' class="dense"' if self.dense else ""
+        return body.replace("<svg", f'<svg role="img" aria-label="{_quoted(self.alt)}"{kind}', 1)
 
 
 def _quoted(value: str) -> str:
@@ -116,8 +122,8 @@ def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
     cells = cells or analysis.own(recipe)
     methods, shown = [cell.method for cell in cells.values()], analysis.result.cells[analysis.pictured(recipe)]
     with style():
-        drawn = canvas(7.4, 3.1)
-        left, right = drawn.subplots(1, 2)
+        drawn = canvas(PHONE, 4.9)
+        left, right = drawn.subplots(2, 1)
         for cell in cells.values():
             _curve(left, right, learning_curves(cell.history), cell.method, colour(cell.method, methods))
         starts = _phase_starts(shown.history)
@@ -128,7 +134,7 @@ def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
                 axes.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
         left.set_yscale("log" if _over_a_decade(cells) else "linear")
         right.set_ylim(0, 102)
-        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         svg = to_svg(drawn)
     place = analysis.place(recipe)
     caption = (
@@ -173,7 +179,7 @@ def confusion_matrix(analysis: ProtocolAnalysis) -> Figure:
     actions, counts = [names[i] for i in seen], counts[np.ix_(seen, seen)]
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(actions) <= NUMBERED
-    side = min(9.5, 2.2 + 0.42 * len(actions)) if few else 9.5
+    side = max(PHONE, 1.3 + 0.4 * len(actions)) if few else 9.5
     with style():
         drawn = canvas(side, side * 0.92)
         axes = drawn.subplots()
@@ -185,7 +191,7 @@ def confusion_matrix(analysis: ProtocolAnalysis) -> Figure:
     shown, place = text.label(analysis.cell.method), analysis.place(analysis.cell.recipe)
     caption = f"{place}: confusion matrix of {shown}, per cent of each true class, over folds and seeds."
     diagonal = ", ".join(f"{name} {percent[i, i]:.0f}" for i, name in enumerate(actions))
-    return Figure(f"confusion-{analysis.name}", caption, f"{caption} Right answers: {diagonal}.", svg)
+    return Figure(f"confusion-{analysis.name}", caption, f"{caption} Right answers: {diagonal}.", svg, dense=side > PHONE)
 
 
 def _label_classes(axes: Axes, actions: list[str], size: float) -> None:
@@ -214,7 +220,7 @@ def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]
     """Accuracy of each class with its binomial standard error; an open mark for the LSTM of the same recipe."""
     shown, method = sorted(rows, key=lambda row: float(row["accuracy"])), text.label(analysis.cell.method)
     with style():
-        drawn = canvas(6.4, 0.8 + 0.2 * len(rows))
+        drawn = canvas(PHONE, 0.8 + 0.2 * len(rows))
         axes = drawn.subplots()
         places = np.arange(len(shown))
         values, errors = ([row[key] for row in shown] for key in ("accuracy", "standard_error"))

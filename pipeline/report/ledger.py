@@ -9,7 +9,7 @@ import yaml
 from pipeline.core.files import flatten
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.results import Results
-from pipeline.report.tables import Row, Table, field
+from pipeline.report.tables import Row, Table, field, minor
 
 # Provenance tags of params.yaml, as people read them.
 TAGS = {
@@ -37,9 +37,9 @@ def ledger(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     columns = (
         field("parameter", "Parameter", whole=True),
         field("value", "Value", whole=True),
-        *(field(f"recipe {r}", f"Under recipe {r}", empty="") for r in shown),
-        field("provenance", "Provenance", whole=True),
-        field("reason", "Reason", empty=""),
+        *minor(*(field(f"recipe {r}", f"Under recipe {r}", empty="") for r in shown)),
+        field("provenance", "Provenance"),
+        *minor(field("reason", "Reason", empty="")),
     )
     note = "; ".join(f"{tag}: {meaning}" for tag, meaning in TAGS.items()) + "."
     fields = ("parameter", "value", "provenance", "reason")
@@ -66,8 +66,9 @@ def recipes(results: Results, analyses: list[ProtocolAnalysis]) -> Table:
     return Table(
         "recipes",
         "What the recipes change",
-        tuple(field(k, k.capitalize(), whole=k != "reason") for k in fields),
+        (*(field(k, k.capitalize(), whole=k != "provenance") for k in fields[:-1]), *minor(field("reason", "Reason"))),
         rows,
         note,
         fields=fields,
+        groups=1,
     )

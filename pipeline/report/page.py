@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.config.grid import chosen_by_test
@@ -22,9 +23,12 @@ from pipeline.report import (
     earlier,
     figures,
     later,
+    latex,
     ledger,
+    markup,
     panels,
     phases,
+    reliability,
     search,
     switches,
     tables,
@@ -54,11 +58,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole report: title, what must be said first, sections."""
+    """The whole report: title, what must be said first, sections, and the command that makes it again."""
 
     title: str
     banner: str
     sections: tuple[Section, ...]
+    command: str = ""
 
     def tables(self) -> Iterator[Table]:
         """All tables, in order."""
@@ -69,6 +74,11 @@ class Page:
         return (block for section in self.sections for block in section.blocks if isinstance(block, Figure))
 
 
+MADE = (
+    "Made by `{command}`, the same bytes wherever it is made; numbers for programs and papers are in `tables/`. A copy that says"
+    " of which commit, when and on which machine: `python -m pipeline stamp`."
+)
+MARK = "<!-- stamp -->"  # where `python -m pipeline stamp` says of a copy which commit and machine it comes from
 BANNER = (
     "All data in this report are SYNTHETIC: generated movements with planted evidence, in the raw formats of real data sets."
     " The numbers show that the pipeline works and whether attention finds what was planted; they say nothing of people, and"
@@ -88,7 +98,8 @@ def build(results: Results, analyses: list[ProtocolAnalysis]) -> Page:
     parts = "; ".join(f"{a.name} {a.result.part}" for a in analyses if a.result.part)
     banner = " ".join([BANNER] * results.synthetic + [PARTIAL.format(parts=parts)] * bool(parts))
     sections = tuple(_sections(results, analyses))
-    return Page(title, banner, tuple(_marked(section, parts) for section in sections) if parts else sections)
+    marked = tuple(_marked(section, parts) for section in sections) if parts else sections
+    return Page(title, banner, marked, f"dvc repro report@{results.dataset}")
 
 
 def _marked(section: Section, parts: str) -> Section:
@@ -105,8 +116,9 @@ def _of_part(table: Table, parts: str) -> Table:
 def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Section]:
     found = questions.answers(results, analyses)
     paragraphs = tuple(f"**{answer.key}. {answer.question}** {answer.paragraph}" for answer in found)
+    yield Section("Verdicts on the research questions", (questions.table(results, found),))
     yield Section("The paper beside ours", (contents.headline(results, analyses),))
-    yield Section("Answers to the research questions", (questions.table(results, found), *paragraphs))
+    yield Section("The answers in full", paragraphs)
     yield Section("Methods of the paper's tables", tuple(t for a in analyses for t in _comparison(results, a)))
     if tables_of_later := [table for a in analyses if (table := later.table(results, a))]:
         yield Section("Later methods", (LATER, *tables_of_later))
@@ -116,6 +128,7 @@ def _sections(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
     yield Section("Training", (*curves, details.training(analyses), phases.WHY, phases.ends(analyses)))
     yield Section("Confusion", (SHOWN, *(figures.confusion_matrix(a) for a in analyses)))
     yield Section("Accuracy by class", tuple(block for a in analyses for block in _classes(a)))
+    yield from _calibration(analyses)
     yield Section("Attention", tuple(_attention(results, analyses)))
     yield Section("Data", tuple(_data(results, analyses)))
     yield from _search(results)
@@ -163,6 +176,11 @@ def _switches(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
 def _search(results: Results) -> Iterator[Section]:
     if found := search.load(results.dataset):
         yield Section("How the tuned recipe was chosen", (*search.paragraphs(found), search.table(found)))
+
+
+def _calibration(analyses: list[ProtocolAnalysis]) -> Iterator[Section]:
+    if found := [table for table in (reliability.table(analyses), reliability.bins(analyses)) if table]:
+        yield Section("Probabilities", (reliability.WHY, *found))
 
 
 def _classes(analysis: ProtocolAnalysis) -> tuple[Block, ...]:
@@ -225,6 +243,7 @@ def to_markdown(page: Page) -> str:
     """The page as Markdown; figures are links into `figures/`."""
     parts = [f"# {page.title}"]
     parts += [f"> **{page.banner}**"] if page.banner else []
+    parts += [MADE.format(command=page.command)] if page.command else []
     for section in page.sections:
         parts.append(f"## {section.title}")
         parts += [_markdown(block).rstrip() for block in section.blocks]
@@ -245,25 +264,40 @@ def to_html(page: Page) -> str:
 
     source = resources.files(__package__).joinpath("page.html.j2").read_text()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["block"] = _html
-    return environment.from_string(source).render(page=page) + "\n"
+    environment.filters["blocks"] = lambda section: _html(section.blocks, page.command)
+    return environment.from_string(source).render(page=page, mark=MARK) + "\n"
 
 
-def _html(block: Block) -> object:
+def _html(blocks: Sequence[Block], command: str) -> object:
+    """Blocks one below the other, but figures that follow each other side by side where there is room."""
     from markupsafe import Markup  # noqa: PLC0415
 
+    parts = []
+    for drawn, group in groupby(blocks, lambda block: isinstance(block, Figure)):
+        inner = "\n".join(_block(block, command) for block in group)
+        parts.append(f'<div class="figures">\n{inner}\n</div>' if drawn else inner)
+    return Markup("\n".join(parts))  # noqa: S704 (escaped below, piece by piece)
+
+
+def _block(block: Block, command: str) -> str:
     if isinstance(block, Table):
-        return Markup(tables.to_html(block))  # noqa: S704 (escaped there, cell by cell)
+        return markup.to_html(block, command)
     if isinstance(block, Figure):
-        caption = f"<figcaption>{escape(block.caption)}</figcaption>"
-        return Markup(f"<figure>{block.inline()}{caption}</figure>")  # noqa: S704 (our own drawing)
-    return Markup("<p>" + re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(block)) + "</p>")  # noqa: S704
+        return f'<figure id="figure-{block.key}">{block.inline()}<figcaption>{escape(block.caption)}</figcaption></figure>'
+    return f"<p>{_marks(block)}</p>"
+
+
+def _marks(text: str) -> str:
+    """`**bold**` and backquoted code."""
+    strong = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(text))
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", strong)
 
 
 def write(page: Page, folder: Path) -> None:
     """Write `report.md`, `report.html`, `tables/` and `figures/` into a folder."""
     for table in page.tables():
         tables.write(table, folder / "tables")
+        latex.write(table, folder / "tables")
     for figure in page.figures():
         figures.write(figure, folder / "figures")
     (folder / "report.md").write_text(to_markdown(page))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.details import recipe_column
-from pipeline.report.tables import Table, field
+from pipeline.report.tables import Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results import summaries
 
@@ -34,10 +34,10 @@ def ends(analyses: list[ProtocolAnalysis]) -> Table:
         field("epochs", "Epochs", 0),
         field("cross_entropy", "Cross-entropy", 4),
         field("train_accuracy", "Training (%)", 1),
-        field("gradient_norm", "Gradient norm", 3),
+        *minor(field("gradient_norm", "Gradient norm", 3)),
     )
     note = "Last epoch of each phase, with dropout and augmentation as in training; means over folds and seeds."
-    return Table("phases", "What each phase of training reaches", columns, rows, note)
+    return Table("phases", "What each phase of training reaches", columns, rows, note, groups=2 + len(recipe_column(analyses)))
 
 
 def spread(analyses: list[ProtocolAnalysis]) -> Table | None:
@@ -62,4 +62,5 @@ def spread(analyses: list[ProtocolAnalysis]) -> Table | None:
         "Of the mean weights by class and time bin on test sequences. Spread: exp of the entropy; all joints where the weights"
         " are equal, 1 where one joint has all. s.d. over mean: 0 where all parts of a clip weigh the same."
     )
-    return Table("spread", "How far attention departs from equal weights", columns, rows, note) if rows else None
+    groups = 1 + len(recipe_column(analyses))
+    return Table("spread", "How far attention departs from equal weights", columns, rows, note, groups=groups) if rows else None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.core.errors import ResultsMissing
 from pipeline.report import text
 from pipeline.report.ledger import as_yaml
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 
 FOLDER = Path("reports/search")
@@ -111,11 +111,13 @@ def table(search: Search) -> Table:
         row |= {"changes": changes, **inner, "mean": candidate.mean, "sd_seeds": candidate.sd_seeds}
         rows.append(row | {"chosen": _chosen(search, candidate.name)})
     columns = (
-        field("round", "Round", 0),
+        *minor(field("round", "Round", 0)),
         field("candidate", "Candidate", whole=True),
-        method_column(),
-        field("changes", "Changes"),
-        *(field(f"fold {fold}", f"Fold {fold}", 1) for fold in search.folds),
+        *minor(
+            method_column(),
+            field("changes", "Changes"),
+            *(field(f"fold {fold}", f"Fold {fold}", 1) for fold in search.folds),
+        ),
         field("mean", "Mean", 1),
         field("sd_seeds", "s.d. over seeds", 1),
         Column("Chosen", lambda row: row["chosen"], whole=True),

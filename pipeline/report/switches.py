@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from pipeline.config import params as parameters
 from pipeline.config.grid import chosen_by_test
@@ -12,16 +15,17 @@ from pipeline.core.files import flatten
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
-from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, Figure, canvas, style, to_svg
+from pipeline.report.figures import ACCENT, EVIDENCE, FAINT, INK, PHONE, Figure, canvas, style, to_svg
 from pipeline.report.ledger import as_yaml
 from pipeline.report.results import Results
-from pipeline.report.tables import Table, field
+from pipeline.report.tables import Table, field, minor
 from pipeline.results.statistics import Difference, compare, holm
 from pipeline.results.summaries import effective_gates
 
 SECTIONS = ("model", "objective", "training", "augment", "pretrain", "finetune", "evaluate")
 BY_TEST = "NOT COMPARABLE: chosen by test data"
 ARROW = "\N{RIGHTWARDS ARROW}"
+LINES = 2.6  # of text, from one interval of the figure to the next, where its label has one
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,14 @@ def table(results: Results, analysis: ProtocolAnalysis, found: list[Switch]) -> 
     adjust(rows)
     columns = (
         field("what", "What was switched"),
-        ours_columns(results)[0],
+        *minor(ours_columns(results)[0]),
         *difference_columns("", "\N{GREEK CAPITAL LETTER DELTA} to the method as it is"),
-        field("spread", "Joints that \N{GREEK SMALL LETTER ALPHA} is spread over", 1),
-        field("networks", "Networks", 0),
-        field("diverged", "Diverged or at chance (%)", 1),
-        field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
+        *minor(
+            field("spread", "Joints that \N{GREEK SMALL LETTER ALPHA} is spread over", 1),
+            field("networks", "Networks", 0),
+            field("diverged", "Diverged or at chance (%)", 1),
+            field("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", 1),
+        ),
     )
     note = (
         f"Differences in points with their {interval_title(results)}s, paired by sequence, over all seeds of both. p is adjusted"
@@ -159,17 +165,20 @@ def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
     known = [(switch, switch.difference) for switch in found if switch.difference]
     shown = sorted(known, key=lambda pair: pair[1].points, reverse=True)
     labels = [_lines(switch.what() + _beside(analysis, found, switch)) for switch, _ in shown]
+    places = np.cumsum([LINES + label.count("\n") for label in labels])  # each label above its interval
     with style():
-        drawn = canvas(7.4, 0.9 + 0.2 * sum(2 + label.count("\n") for label in labels))
+        drawn = canvas(PHONE, 0.8 + 0.16 * float(places[-1] if len(places) else 0))
         axes = drawn.subplots()
         axes.axvline(0, color=INK, linewidth=0.8)
-        for place, (switch, difference) in enumerate(shown):
+        for place, label, (switch, difference) in zip(places - LINES, labels, shown, strict=True):
             hue = EVIDENCE if switch.by_test else ACCENT
             axes.hlines(place, difference.low, difference.high, color=hue, linewidth=1.4)
             filling = "full" if switch.established else "none"
             axes.plot([difference.points], [place], "o", color=hue, markersize=6, fillstyle=filling)
-        axes.set_yticks(range(len(shown)), labels, fontsize=8)
-        axes.set_ylim(-0.6, len(shown) - 0.4)
+            axes.text(0, place + 0.6, label, transform=axes.get_yaxis_transform(), fontsize=7.5, va="bottom")
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(-1.2, float(places[-1] if len(places) else 1) - 0.6)
         axes.set_xlabel("Difference in accuracy to the method as it is (points)")
         axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
@@ -180,4 +189,5 @@ def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
 
 
 def _lines(label: str) -> str:
-    return label.replace("; ", "\n").replace(f" ({BY_TEST}", f"\n({BY_TEST}")
+    parts = label.replace("; ", "\n").replace(f" ({BY_TEST}", f"\n({BY_TEST}").splitlines()
+    return "\n".join(textwrap.fill(part, 66, subsequent_indent="  ", break_long_words=False) for part in parts)

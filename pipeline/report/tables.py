@@ -1,4 +1,4 @@
-"""A table once, written as CSV (raw values), LaTeX, Markdown and HTML (formatted text)."""
+"""A table once, written as CSV (raw values) and Markdown (formatted text); `latex` and `markup` write it for paper and page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,15 @@ Row = Mapping[str, Any]
 class Column:
     """A column for people: its title, and how a row's text is made.
 
-    Numeric columns are aligned right; these and `whole` ones are never broken into lines. Text in backquotes is code.
+    Numeric columns are aligned right; these and `whole` ones are never broken into lines where there is room. Text in backquotes
+    is code. `minor` ones are left out where there is little room: on a phone, and in a column of a paper.
     """
 
     title: str
     text: Callable[[Row], str]
     numeric: bool = False
     whole: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Table:
 
     `key` is the file name without ending; every row has the same keys, which are the columns of the CSV (`fields` where there
     are no rows); `columns` are what people see; `strong` are the places of the rows in bold; `note` stands below.
-    `warning` is what LaTeX, which has the caption elsewhere, says as the last row.
+    `groups` is how many of the first columns name groups of rows that follow one another: page and paper have a heading above
+    each group instead of these columns. `warning` is said in LaTeX as the last row, too.
     """
 
     key: str
@@ -47,10 +49,32 @@ class Table:
     strong: frozenset[int] = frozenset()
     fields: tuple[str, ...] = ()
     warning: str = ""
+    groups: int = 0
+
+    @property
+    def body(self) -> tuple[Column, ...]:
+        """The columns that do not name groups."""
+        return self.columns[self.groups :]
+
+    @property
+    def major(self) -> list[int]:
+        """The places in `body` of the columns that stay where there is little room."""
+        return [place for place, column in enumerate(self.body) if not column.minor]
+
+    def heading(self, place: int) -> str:
+        """The name of the group that begins with a row; empty where none begins."""
+        names = [column.text(self.rows[place]) for column in self.columns[: self.groups]]
+        before = [column.text(self.rows[place - 1]) for column in self.columns[: self.groups]] if place else None
+        return "" if names == before else ", ".join(name for name in names if name)
 
     def texts(self) -> list[list[str]]:
         """The cells as text, row by row."""
         return [[column.text(row) for column in self.columns] for row in self.rows]
+
+
+def minor(*columns: Column) -> tuple[Column, ...]:
+    """The same columns, left out where there is little room."""
+    return tuple(replace(column, minor=True) for column in columns)
 
 
 def field(key: str, title: str, decimals: int | None = None, empty: str = text.MISSING, whole: bool = False) -> Column:
@@ -99,59 +123,6 @@ def _raw(value: object) -> str:
     return "" if value is None else str(value)
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    text.MINUS: "$-$",
-    text.MISSING: "--",
-    "±": r"$\pm$",
-    "\N{DAGGER}": r"\textdagger{}",
-    "\N{DOUBLE DAGGER}": r"\textdaggerdbl{}",
-    "\N{SECTION SIGN}": r"\S{}",
-    "\N{MULTIPLICATION SIGN}": r"$\times$",
-    "\N{RIGHTWARDS ARROW}": r"$\to$",
-    "\N{GREEK CAPITAL LETTER DELTA}": r"$\Delta$",
-    "\N{GREEK SMALL LETTER ALPHA}": r"$\alpha$",
-    "\N{GREEK SMALL LETTER BETA}": r"$\beta$",
-}
-
-
-def to_latex(table: Table) -> str:
-    """A `tabular` for `booktabs`, to be put into a `table` by `\\input`."""
-    align = "".join("r" if column.numeric else "l" for column in table.columns)
-    head = [latex(column.title) for column in table.columns]
-    body = [
-        [rf"\textbf{{{latex(cell)}}}" if place in table.strong else latex(cell) for cell in cells]
-        for place, cells in enumerate(table.texts())
-    ]
-    lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", _latex_row(head), r"\midrule", *map(_latex_row, body)]
-    if table.warning:
-        lines.append(rf"\multicolumn{{{len(table.columns)}}}{{l}}{{\textbf{{{latex(table.warning)}}}}} \\")
-    return "\n".join([f"% {table.key}: needs \\usepackage{{booktabs}}", *lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def latex(value: str) -> str:
-    """Text with LaTeX's special characters escaped, and backquoted parts as code."""
-    escaped = "".join(_LATEX.get(character, character) for character in value)
-    return re.sub(r"`(.+?)`", r"\\texttt{\1}", escaped)
-
-
-def _latex_row(cells: list[str]) -> str:
-    # a cell that begins with [ would be taken for the optional length of the line break before it
-    return " & ".join("{" + cell + "}" if cell.startswith("[") else cell for cell in cells) + r" \\"
-
-
 def to_markdown(table: Table) -> str:
     """A pipe table, its caption above and its note below."""
     rule = ["---:" if column.numeric else "---" for column in table.columns]
@@ -168,36 +139,7 @@ def _pipe(value: str) -> str:
     return value.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def to_html(table: Table) -> str:
-    """A `<table>` with a caption and header cells, its note in a paragraph; the classes are `number`, `whole` and `strong`."""
-    if not table.rows:
-        return f"<p><strong>{escape(table.caption)}</strong>: none. {escape(table.note)}</p>"
-    head = "".join(f'<th scope="col"{_kind(column)}>{escape(column.title)}</th>' for column in table.columns)
-    body = []
-    for place, cells in enumerate(table.texts()):
-        marks = ' class="strong"' if place in table.strong else ""
-        inner = "".join(f"<td{_kind(column)}>{_code(cell)}</td>" for column, cell in zip(table.columns, cells, strict=True))
-        body.append(f"<tr{marks}>{inner}</tr>")
-    note = f'\n<p class="note">{escape(table.note)}</p>' if table.note else ""
-    rows = "\n".join(body)
-    caption = f"<caption>{escape(table.caption)}</caption>"
-    label = escape(table.caption, quote=True)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>{caption}\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>{note}"
-    )
-
-
-def _kind(column: Column) -> str:
-    return ' class="number"' if column.numeric else ' class="whole"' if column.whole else ""
-
-
-def _code(value: str) -> str:
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(value))
-
-
 def write(table: Table, folder: Path) -> None:
-    """Write `<key>.csv` and `<key>.tex`."""
+    """Write `<key>.csv`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{table.key}.csv").write_text(to_csv(table))
-    (folder / f"{table.key}.tex").write_text(to_latex(table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,14 @@ def accuracy(value: Accuracy | None) -> str:
         return NOT_RUN
     runs = f"({value.runs} run{'s' * (value.runs > 1)})"
     return f"{value.mean:.2f} {runs}" if value.sd is None else f"{value.mean:.2f} ± {value.sd:.2f} {runs}"
+
+
+_RUNS = re.compile(r" \(\d+ runs?\)$")
+
+
+def brief(value: str) -> str:
+    """A cell without the number of runs after its numbers."""
+    return _RUNS.sub("", value)
 
 
 def interval(low: float, high: float) -> str:

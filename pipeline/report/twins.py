@@ -9,7 +9,7 @@ from pipeline.report import text
 from pipeline.report.analysis import TWINS, ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
 from pipeline.report.results import Results
-from pipeline.report.tables import Column, Row, Table, field
+from pipeline.report.tables import Column, Row, Table, field, minor
 from pipeline.report.tables import method as method_column
 
 PARTS = {"noreg": "the regularisers", "scratch": "the stages of training"}
@@ -36,11 +36,13 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         field("part", "Part", whole=True),
         method_column(),
         Column("With it (%)", ours_columns(results, "with_")[0].text, True),
-        Column("Without (%)", ours_columns(results, "without_")[0].text, True),
+        *minor(Column("Without (%)", ours_columns(results, "without_")[0].text, True)),
         *difference_columns("", "What it brings"),
-        _both("spread", "s.d. over seeds", text.number),
-        _both("diverged", "Diverged or at chance (%)", _whole),
-        _both("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", _whole),
+        *minor(
+            _both("spread", "s.d. over seeds", text.number),
+            _both("diverged", "Diverged or at chance (%)", _whole),
+            _both("dead", "Dead \N{GREEK SMALL LETTER BETA} (%)", _whole),
+        ),
     )
     note = (
         f"With it minus without, in points, with the {interval_title(results)}, over all seeds of both. p is adjusted by"
@@ -48,7 +50,7 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = f"{analysis.name}: what the regularisers and the staged training bring to each method"
-    return Table(f"parts-{analysis.name}", title, columns, rows, note, strong)
+    return Table(f"parts-{analysis.name}", title, columns, rows, note, strong, groups=1 + (len(analysis.groups) > 1))
 
 
 def _row(analysis: ProtocolAnalysis, recipe: str, twin: str, base: str, without: str) -> dict[str, Any]:
