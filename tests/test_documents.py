@@ -1,0 +1,94 @@
+"""Pages that people read first: links that lead somewhere, the citation, and the notebook, which runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import pipeline
+from pipeline.report.text import MINUS
+from tests.conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+MADE = {"docs/reference/params.md", "docs/reference/modules.rst"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    missing = [target for target in targets if target and not (page.parent / target).exists()]
+    assert [m for m in missing if str(((page.parent / m).resolve()).relative_to(ROOT)) not in MADE] == []
+
+
+def test_readme_is_read_in_a_minute() -> None:
+    text = (ROOT / "README.md").read_text()
+    before = text[: text.index("## Where to go on")]
+    assert len(text.split()) < 800 and text.count("```sh") == 1 and text.count("](docs/player.webp)") == 1
+    block = before[before.index("```sh") :]
+    assert len([line for line in block[: block.index("\n```")].splitlines()[1:] if line]) == 3
+    rows = re.findall(r"^\| (?!SBU)\**(\S[^|]*?)\** \|", before, flags=re.M)
+    assert rows == [
+        "LSTM",
+        "SA-LSTM (spatial attention)",
+        "TA-LSTM (temporal attention)",
+        "STA-LSTM",
+        f"STA-LSTM {MINUS} LSTM, points",
+    ]
+
+
+def test_figures_of_the_readme_are_those_of_the_answers() -> None:
+    """Each row of the table, and the sentence about the effect, as the committed answers have them."""
+    import pandas as pd  # noqa: PLC0415
+
+    text = (ROOT / "README.md").read_text().replace("**", "")
+    rows = pd.read_csv(ROOT / "reports/answers/tables/accuracies.csv").query("protocol == 'sbu'").set_index(["method", "recipe"])
+    for method, name in (("lstm", "LSTM"), ("sa-lstm", "SA-LSTM"), ("ta-lstm", "TA-LSTM"), ("sta-lstm", "STA-LSTM")):
+        line = next(line for line in text.splitlines() if re.match(rf"\| {name}[ (|]", line))
+        for recipe in ("paper", "tuned"):
+            row = rows.loc[(method, recipe)]
+            assert f"{row['mean']:.1f} ± {row['sd']:.1f} [{row['low']:.1f}, {row['high']:.1f}]" in line, (method, recipe)
+    effects = pd.read_csv(ROOT / "reports/answers/tables/effects.csv").set_index("effect")
+    both = effects.loc[f"both attentions: STA-LSTM {MINUS} LSTM"]
+    assert f"{both['points']:+.1f} points, 95 % interval {MINUS}{-both['low']:.1f} to {both['high']:.1f}" in " ".join(
+        text.split()
+    )
+    assert both["verdict"] == "undecided"
+
+
+def test_citation_is_valid() -> None:
+    """What the schema of CFF 1.2.0 asks for; and the version is that of the package."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert found["cff-version"] == "1.2.0" and {"message", "title", "authors"} <= set(found)
+    assert found["version"] == project["version"] == pipeline.__version__
+    known = {"cff-version", "message", "title", "type", "version", "license", "authors", "keywords", "references"}
+    assert set(found) <= known and found["type"] == "software"
+    for reference in found["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+        assert all(set(person) == {"family-names", "given-names"} for person in reference["authors"])
+
+
+def test_notebook_runs_from_a_raw_file_to_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The committed outputs are those that come out again."""
+    nbformat = pytest.importorskip("nbformat", reason="no Jupyter here: pip install -c constraints.txt -e '.[dev]'")
+    client = pytest.importorskip("nbclient", reason="no Jupyter here: pip install -c constraints.txt -e '.[dev]'")
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    path = ROOT / "docs/attention.ipynb"
+    notebook, before = nbformat.read(path, as_version=4), json.loads(path.read_text())
+    client.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    said = ["".join(out["text"]) for cell in before["cells"] for out in cell.get("outputs", []) if out.get("name") == "stdout"]
+    printed = [out["text"] for cell in notebook.cells for out in cell.get("outputs", []) if out.get("name") == "stdout"]
+    assert [text for text in printed if "archives" not in text][-3:] == said[-3:] and "true: kicking" in "".join(printed)
+    assert any("image/png" in out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", []))
