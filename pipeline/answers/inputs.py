@@ -12,7 +12,7 @@ from pipeline.answers.predictions import Study
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
-from pipeline.report.tables import Column, Row, Table, field
+from pipeline.report.tables import Column, Row, Table, field, minor
 from pipeline.results.effects import EFFECTS
 from pipeline.results.statistics import Outcomes, Rule, contrast, summarise
 
@@ -76,14 +76,14 @@ def effects(protocol: str, found: Quarters, rule: Rule) -> Table:
         field("input", "Input", whole=True),
         field("verdict", "Verdict", whole=True),
         Column("Points, interval", text.estimate, numeric=True),
-        Column("p", lambda row: text.p_value(row["p"]), numeric=True),
+        *minor(Column("p", lambda row: text.p_value(row["p"]), numeric=True)),
     )
     note = (
         "Recipe paper but for the input; seeds named before they were run. `adds`: how much more the effect is with the change"
         " than without it, the mean of its two places. p are not adjusted for their number."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["input"] in CHANGES)
-    return Table(f"inputs-effects-{protocol}", f"{protocol}: effects by input", columns, rows, note, strong)
+    return Table(f"inputs-effects-{protocol}", f"{protocol}: effects by input", columns, rows, note, strong, groups=1)
 
 
 def _of_effect(name: str, found: Quarters, rule: Rule) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from pipeline.answers import predictions
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Outcomes, Rule, outcomes, summarise
 
@@ -72,7 +72,9 @@ def effects(dataset: str, group: dict[str, Outcomes], rule: Rule) -> Table:
         field("effect", "Effect"),
         field("verdict", "Verdict", whole=True),
         Column("Points, interval", text.estimate, numeric=True),
-        Column("p", lambda row: text.p_value(row["p"]), numeric=True),
+        *minor(Column("p", lambda row: text.p_value(row["p"]), numeric=True)),
     )
     note = "A sensitivity, shown beside the effects above: these take the recipes as they were frozen."
-    return Table(f"searched-effects-{dataset}", f"{dataset}: effects with the recipes of their own searches", columns, rows, note)
+    return Table(
+        f"searched-effects-{dataset}", f"{dataset}: effects with the recipes of their own searches", columns, rows, note, groups=1
+    )

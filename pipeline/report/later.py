@@ -8,7 +8,7 @@ from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import accuracy_fields, adjust, difference_columns, difference_fields, interval_title, ours_columns
 from pipeline.report.results import Results
-from pipeline.report.tables import Table, field
+from pipeline.report.tables import Table, field, minor
 from pipeline.report.tables import method as method_column
 
 
@@ -21,18 +21,29 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         rows += family
     if not rows:
         return None
+    accuracy, interval = ours_columns(results)
+    points, p = difference_columns("sta_", f"STA-LSTM {text.MINUS} it")
     columns = (
         *([field("recipe", "Recipe", whole=True)] if len(analysis.groups) > 1 else []),
         method_column(),
-        *ours_columns(results),
-        *difference_columns("sta_", f"STA-LSTM {text.MINUS} it"),
+        accuracy,
+        *minor(interval),
+        points,
+        *minor(p),
     )
     note = (
         "Our own re-implementations on the same skeletons, trained under the recipe of STA-LSTM, which was made for it. STA-LSTM"
         f" {text.MINUS} it: in points, with the {interval_title(results)}, paired by sequence, over all seeds of both; positive"
         " where STA-LSTM is better. p is adjusted by Holm's method over the rows of a recipe."
     )
-    return Table(f"later-{analysis.name}", f"{analysis.name}: methods later than STA-LSTM", columns, rows, note)
+    return Table(
+        f"later-{analysis.name}",
+        f"{analysis.name}: methods later than STA-LSTM",
+        columns,
+        rows,
+        note,
+        groups=int(len(analysis.groups) > 1),
+    )
 
 
 def _row(analysis: ProtocolAnalysis, recipe: str, name: str) -> dict[str, Any]:

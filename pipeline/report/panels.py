@@ -22,7 +22,7 @@ from pipeline.report.contents import (
 )
 from pipeline.report.earlier import differences, windows
 from pipeline.report.results import Results
-from pipeline.report.tables import Column, Table, field
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 
 COSTS = ("numbers", "train_s", "infer_ms")
@@ -56,10 +56,10 @@ def reported(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         rows.append(known | {"rank": rank, "basis": results.reason(analysis.counterpart, str(line["method"]), "basis")})
     columns = (
         field("row", "Method", whole=True),
-        field("year", "Year"),
+        *minor(field("year", "Year")),
         field("reported", reported_title(results, analysis), 2),
         field("rank", "Rank", 0),
-        field("basis", "What is known of what it counts"),
+        *minor(field("basis", "What is known of what it counts")),
     )
     note = "Each by its authors or by others, on skeletons, training and choices of their own. Dash: nothing is known."
     return Table(f"reported-{analysis.name}", f"{analysis.name}: as reported", columns, rows, note)
@@ -68,19 +68,26 @@ def reported(results: Results, analysis: ProtocolAnalysis) -> Table | None:
 def here(results: Results, analysis: ProtocolAnalysis) -> Table:
     """The panel of our runs: STA-LSTM and the earlier methods, recipe by recipe."""
     rows = [row for recipe in analysis.groups for row in _of_recipe(results, analysis, recipe)]
+    accuracy, interval = ours_columns(results)
+    points, p = difference_columns("sta_", f"STA-LSTM {text.MINUS} it")
     columns = (
         *([field("recipe", "Recipe", whole=True)] if len(analysis.groups) > 1 else []),
         method_column(),
-        *ours_columns(results),
+        accuracy,
+        *minor(interval),
         field("rank", "Rank", 0),
-        Column("Learned numbers", lambda row: _whole(row["numbers"]), numeric=True),
-        field("train_s", "Training, core seconds", 1),
-        field("infer_ms", "Inference, ms a clip", 2),
-        *difference_columns("sta_", f"STA-LSTM {text.MINUS} it"),
+        *minor(
+            Column("Learned numbers", lambda row: _whole(row["numbers"]), numeric=True),
+            field("train_s", "Training, core seconds", 1),
+            field("infer_ms", "Inference, ms a clip", 2),
+        ),
+        points,
+        *minor(p),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = f"{analysis.name}: run here under one protocol"
-    return Table(f"panel-{analysis.name}", title, columns, rows, _note(results, rows), strong)
+    groups = int(len(analysis.groups) > 1)
+    return Table(f"panel-{analysis.name}", title, columns, rows, _note(results, rows), strong, groups=groups)
 
 
 def _whole(value: float | None) -> str:
