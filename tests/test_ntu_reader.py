@@ -145,7 +145,7 @@ def test_compiled_numbers_are_float_to_the_last_bit(form: str) -> None:
     tokens = [form.format(v) for v in rng.normal(size=2000) * 10.0 ** rng.integers(-8, 12, 2000)] + SPECIAL
     sure = 0
     for token in tokens:
-        value, end, good = ntu_kernel._number(np.frombuffer(f"{token} \n\n".encode(), np.uint8), np.uint64(0))
+        value, end, good = ntu_kernel._number(np.frombuffer(f"{token} ".encode() + ntu_kernel.GUARD, np.uint8), np.uint64(0))
         if good:
             sure += 1
             assert (value, end) == (float(token), len(token) + 1), token

@@ -11,16 +11,19 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from pipeline.core.skeletons import Sample
+from pipeline.datasets.ntu import inflate
 from pipeline.datasets.shared.clips import write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
 from pipeline.datasets.shared.sources import DAMAGED, check_size, files_below
+
+if TYPE_CHECKING:
+    from pipeline.core.skeletons import Sample
 
 T = TypeVar("T")
 
@@ -56,7 +59,7 @@ class Facts:
         """The file names of the archives, for people."""
         return " and ".join(self.archives)
 
-    @property
+    @cached_property
     def setups(self) -> int:
         """How far setups count."""
         return max(map(max, self.archives.values()))
@@ -88,6 +91,8 @@ def sample_of(name: str, facts: Facts) -> Sample:
             raise ArchiveMismatch(
                 f"{name}{SUFFIX}: {what} {value}, expected 1 to {most}; only files of {facts.archive} belong here"
             )
+    from pipeline.core.skeletons import Sample  # noqa: PLC0415 (pandas; the workers that read the files name no samples)
+
     return Sample(name, subject, 0, camera, setup, replication, action)
 
 
@@ -143,13 +148,13 @@ class ZipSource:
         return [Member(name, info.file_size, info.CRC) for name, info in infos]
 
     def read(self, member: Member) -> bytes:
-        """Decompress one file; the zip module checks the CRC of the directory."""
+        """Decompress one file and check it by the CRC of the directory."""
         info = self._zip.getinfo(_of(member, self._paths, self.path))
         if (info.file_size, info.CRC) != (member.size, member.crc32):
             raise _changed(self.path, member, info.file_size, info.CRC)
         check_size(info, str(self.path))
         try:
-            return self._zip.read(info)
+            return inflate.read(self._zip, info)
         except DAMAGED as error:
             raise ArchiveMismatch(f"{self.path}: {info.filename} is damaged ({error}); download the archive again") from error
 

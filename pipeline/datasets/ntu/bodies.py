@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.skeletons import Frames
 from pipeline.datasets.ntu.reader import JOINTS, Recording
 from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared import plausible
 from pipeline.datasets.shared.errors import MalformedSkeleton
+
+if TYPE_CHECKING:
+    from pipeline.core.skeletons import Frames
 
 Mask = npt.NDArray[np.bool_]
 Found = Counter[str]
@@ -27,6 +30,7 @@ Found = Counter[str]
 # Joints, 0-based: the data set's joints 1, 2, 5, 9 and 21.
 BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER, NECK_BASE = 0, 1, 4, 8, 20
 TWO = 2
+SURELY = 1 - 1e-5  # of the square of a step: less is less than the limit in float32, too
 
 SAME_ID = "track id twice in a frame: second left out"
 NO_COORDINATES = "body without coordinates: taken as absent"
@@ -83,13 +87,13 @@ class Track:
     joints: Frames
     rank: Rank = UNRANKED
 
-    @property
+    @cached_property
     def interval(self) -> tuple[int, int]:
         """First and last frame where the body is present."""
         at = np.flatnonzero(self.present)
         return int(at[0]), int(at[-1])
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Frames in which the body is present."""
         return int(self.present.sum())
@@ -102,10 +106,12 @@ def bodies(recording: Recording, section: NtuNormalize, file: str) -> tuple[Fram
     where `section.not_a_number` is `reject` for NaN, infinity and a coordinate beyond `section.largest_coordinate`.
     """
     found: Found = Counter()
-    as_read, recording = recording, in_sight(recording, section, found)
-    if section.not_a_number == "reject":
-        _reject_not_finite(recording, as_read, file)
-    tracks = [track for raw in tracks_of(recording, found) if (track := interpolated(raw, found))]
+    tracks = _plain_tracks(recording, section, found)
+    if tracks is None:
+        as_read, recording = recording, in_sight(recording, section, found)
+        if section.not_a_number == "reject":
+            _reject_not_finite(recording, as_read, file)
+        tracks = [track for raw in tracks_of(recording, found) if (track := interpolated(raw, found))]
     tracks = without_furniture(without_ghosts(tracks, section, found), section, found)
     for track in tracks:
         _check_steps(track, recording, section, file)
@@ -116,10 +122,25 @@ def bodies(recording: Recording, section: NtuNormalize, file: str) -> tuple[Fram
     present = np.stack([track.present for track in chosen], axis=1)
     frames = np.stack([track.joints for track in chosen], axis=1)
     empty = ~present.any(axis=1)
-    found[EMPTY] += int(empty.sum())
-    if section.empty_frames == "cut":
-        present, frames = present[~empty], frames[~empty]
+    if empty.any():
+        found[EMPTY] += int(empty.sum())
+        if section.empty_frames == "cut":
+            present, frames = present[~empty], frames[~empty]
     return centred(frames, present, section, found), found
+
+
+def _plain_tracks(recording: Recording, section: NtuNormalize, found: Found) -> list[Track] | None:
+    """What `in_sight`, `tracks_of` and `interpolated` give for a file in which there is nothing to repair, else None."""
+    from pipeline.datasets.ntu import loops  # noqa: PLC0415  (compiles; only where files are read)
+
+    if not loops.usual(recording.joints, section.largest_coordinate):
+        return None
+    tracks, length = [], len(recording.counts)
+    for track_id in dict.fromkeys(recording.ids.tolist()):
+        present, joints = np.zeros(length, np.bool_), np.zeros((length, JOINTS, 3), np.float32)
+        found[SAME_ID] += loops.follow(recording.counts, recording.ids, recording.joints, track_id, present, joints)
+        tracks.append(Track(present, joints))
+    return tracks
 
 
 def in_sight(recording: Recording, section: NtuNormalize, found: Found) -> Recording:
@@ -135,6 +156,10 @@ def in_sight(recording: Recording, section: NtuNormalize, found: Found) -> Recor
 
 def _check_steps(track: Track, recording: Recording, section: NtuNormalize, file: str) -> None:
     """Raise `MalformedSkeleton` for a joint that goes farther from one frame to the next than `section.largest_step`."""
+    from pipeline.datasets.ntu import loops  # noqa: PLC0415  (compiles; only where files are read)
+
+    if not section.largest_step or loops.longest_step(track.present, track.joints) < section.largest_step**2 * SURELY:
+        return
     seen = np.repeat(track.present[:, None, None], JOINTS, axis=2)
     limits = plausible.limits("ntu", section)._replace(coordinate=0.0)  # those are repaired
     if step := plausible.first(track.joints[:, None], limits, seen):
@@ -206,10 +231,12 @@ def without_ghosts(tracks: list[Track], section: NtuNormalize, found: Found) -> 
 
 def rank(joints: Frames) -> Rank:
     """Both measures of `[T, 25, 3]`; 0 for no frames."""
+    from pipeline.datasets.ntu import loops  # noqa: PLC0415  (compiles; only where files are read)
+
     if not len(joints):
         return Rank(0.0, 0.0)
-    over_all = joints.reshape(-1, 3).var(axis=0, dtype=np.float64).sum()
-    return Rank(float(over_all), float(joints.var(axis=0, dtype=np.float64).sum()))
+    over_all, over_time = (loops.variances(joints.reshape(rows, -1)) for rows in (len(joints) * JOINTS, len(joints)))
+    return Rank(float(over_all.sum()), float(over_time.sum()))
 
 
 def without_furniture(tracks: list[Track], section: NtuNormalize, found: Found) -> list[Track]:
@@ -218,13 +245,16 @@ def without_furniture(tracks: list[Track], section: NtuNormalize, found: Found) 
     A frame is noise where a body's extent in x exceeds `spread_ratio` times that in y. A track stays if less than `spread_share`
     of its frames is noise; what ranks it is then the smaller of the values with and without these frames.
     """
+    from pipeline.datasets.ntu import loops  # noqa: PLC0415  (compiles; only where files are read)
+
+    if len(tracks) < TWO:  # nothing to be compared with
+        return tracks
     kept = [replace(track, rank=rank(track.joints[track.present])) for track in tracks]
     for track in list(kept) if section.spread_ratio else []:
         if len(kept) == 1:
             break
         joints = track.joints[track.present]
-        extent = np.ptp(joints, axis=1)
-        noise = extent[:, 0] > section.spread_ratio * extent[:, 1]
+        noise = loops.wide(joints, section.spread_ratio)
         place = next(i for i, other in enumerate(kept) if other is track)
         if noise.mean() >= section.spread_share:
             del kept[place]
@@ -236,6 +266,8 @@ def without_furniture(tracks: list[Track], section: NtuNormalize, found: Found) 
 
 def ordered(tracks: list[Track], section: NtuNormalize, found: Found) -> list[Track]:
     """The track with the largest value of `section.order` first; equal ones, and `order: file`, in order of appearance."""
+    if len(tracks) < TWO:
+        return tracks
     by = {
         "variance_of_coordinates": sorted(tracks, key=lambda track: -track.rank.variance_of_coordinates),
         "variance_over_time": sorted(tracks, key=lambda track: -track.rank.variance_over_time),
@@ -281,8 +313,9 @@ def centred(frames: Frames, present: Mask, section: NtuNormalize, found: Found) 
     if section.centre == "none":
         return frames
     if section.centre == "spine_first_frame":
-        origin = frames[np.argmax(present[:, 0]), 0, SPINE]
-        return np.where(present[:, :, None, None], frames - origin, np.float32(0))
+        from pipeline.datasets.ntu import loops  # noqa: PLC0415  (compiles; only where files are read)
+
+        return loops.moved(frames, present, frames[np.argmax(present[:, 0]), 0, SPINE])
     moved, undefined = body_coordinates(frames)
     found[NO_AXES] += int((undefined & present).any(axis=1).sum())
     return np.where(present[:, :, None, None], moved, np.float32(0))

@@ -10,9 +10,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.core.skeletons import Frames
 from pipeline.datasets.ntu import archive as ntu_archive
 from pipeline.datasets.ntu import bodies as ntu_bodies
 from pipeline.datasets.ntu import reader as ntu_reader
@@ -21,10 +20,14 @@ from pipeline.datasets.ntu.settings import NtuNormalize
 from pipeline.datasets.shared.errors import MalformedSkeleton
 from pipeline.running import executors
 
+if TYPE_CHECKING:
+    from pipeline.core.skeletons import Frames
+
 J = TypeVar("J")
 R = TypeVar("R")
 
 CHUNK = 32  # files a job: about 8 MB of text in, 1 MB of frames out
+PRELOAD = (__name__, "pipeline.datasets.ntu.kernel", "pipeline.datasets.ntu.loops", "pipeline.cli")
 WAITING = 4  # jobs begun or done but not yet taken, for each worker
 TWO_PERSON_ACTIONS = frozenset({*range(50, 61), *range(106, 121)})
 
@@ -124,7 +127,7 @@ def clips(source: ntu_archive.Paths, members: Sequence[Member], section: NtuNorm
         for job in jobs:
             yield from work(job)
         return
-    with executors.executor(len(jobs), [__name__], start_worker) as (pool, workers):
+    with executors.executor(len(jobs), PRELOAD, start_worker) as (pool, workers):
         for done in in_order(pool, work, jobs, WAITING * workers):
             yield from done
 

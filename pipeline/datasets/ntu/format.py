@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -161,7 +161,9 @@ class NtuFormat:
         source, members = self._recorded(raw)
         left_out = self.listed_missing() if section.drop_listed_missing else frozenset()
         wanted = [member for member in members if member.name not in left_out]
-        kept = progress.folder(raw, target, [section.model_dump(), [astuple(member) for member in wanted]])
+        kept = progress.folder(
+            raw, target, [section.model_dump(), [(member.name, member.size, member.crc32) for member in wanted]]
+        )
         meta = replace(self._meta(section), synthetic=ntu_archive.open_source(*source).synthetic)
         with progress.Progress(kept, target, meta) as done:
             clips, tally = ntu_clips.clips(source, wanted[done.files :], section), done.tally

@@ -71,7 +71,7 @@ def _read_plain(text: bytes) -> Recording | None:
     most = len(text) // BYTES_A_BODY + 1
     counts, ids = np.empty(int(first), np.int64), np.empty(most, np.int64)
     joints = np.empty((most, JOINTS, 3), np.float32)
-    guarded = np.frombuffer(text + b"\n\n", np.uint8)
+    guarded = np.frombuffer(text + ntu_kernel.GUARD, np.uint8)
     bodies, after = ntu_kernel.scan(guarded, end + 1, counts, ids, joints)
     if bodies == ntu_kernel.FAILED or text[after:].strip():
         return None

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import savgol_filter
 
 from pipeline.datasets.shared.errors import MalformedSkeleton, TooManyMalformed
 
@@ -26,6 +25,8 @@ def smooth(frames: Coordinates, ends: Literal["keep", "interpolate"]) -> Coordin
     """
     if len(frames) < WINDOW:
         return frames
+    from scipy.signal import savgol_filter  # noqa: PLC0415 (0.7 s, and not every data set is smoothed)
+
     result: Coordinates = savgol_filter(frames, window_length=WINDOW, polyorder=2, axis=0, mode="interp")
     if ends == "keep":
         result[:2], result[-2:] = frames[:2], frames[-2:]
