@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib
 import os
-import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.addresses import shown
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import UNWRITABLE, Interrupted, PipelineError, unwritable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,18 +28,6 @@ MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
 WRITTEN = click.Path(path_type=Path, dir_okay=False)
-TERMINATED = 128 + signal.SIGTERM  # exit code, as shells have it
-# What the system says where nothing can be written, and what to do.
-UNWRITABLE = {
-    errno.ENOSPC: "no space is left; make some",
-    errno.EDQUOT: "the quota is used up; make some space",
-    errno.EFBIG: "the file may not grow further; raise the limit (ulimit -f)",
-    errno.EROFS: "it can only be read; mount it for writing, or work in a copy of the project",
-    errno.EACCES: "this user may not write there (or read); change the permissions",
-    errno.EPERM: "this user may not write there; change the permissions",
-    errno.ENOTDIR: "a file stands where a folder is expected; name another place",
-    errno.EEXIST: "a file stands where a folder is expected; name another place",
-}
 
 
 class Group(click.Group):
@@ -55,20 +40,14 @@ class Group(click.Group):
         except PipelineError as error:
             click.echo(f"error: {shown(error)}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("error: stopped by Ctrl-C", err=True)
+            sys.exit(Interrupted.exit_code)
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
             click.echo(f"error: {shown(unwritable(error))}", err=True)
             sys.exit(PipelineError.exit_code)
-
-
-def unwritable(error: OSError) -> str:
-    """Which folder could not be written (or read), why, how full it is, and what to do; other results stay as they were."""
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else Path.cwd()
-    folder = next(place for place in (path, *path.absolute().parents) if place.is_dir())
-    free = f" ({shutil.disk_usage(folder).free / 1e6:,.0f} MB free)" if error.errno == errno.ENOSPC else ""
-    name = f"{path}: " if path != folder else ""
-    return f"{name}folder {folder.absolute()}{free}: {UNWRITABLE[error.errno or 0]}, then run it again"
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -96,14 +75,16 @@ TRAIN = ("pretrain", "finetune")
 
 def _run(stage: str, target: str) -> None:
     work = importlib.import_module(f"pipeline.stages.{stage}").main
-    with _ends_by_sigterm(f"{stage} {target}".rstrip()):
+    from pipeline.core.training.ranks import is_main  # noqa: PLC0415
+    from pipeline.running.alone import alone  # noqa: PLC0415
+
+    with _stopping_is_stopping(f"{stage} {target}".rstrip()), alone(target, stage) if is_main() else nullcontext():
         if stage != "resolve":
             _up_to_date()
         if stage not in (*TRAIN, "evaluate"):
             work(target)
             return
         from pipeline import tracking  # noqa: PLC0415 (here, not in the stages: a change in tracking must not train anew)
-        from pipeline.core.training.ranks import is_main  # noqa: PLC0415
         from pipeline.running.runs import of_stage  # noqa: PLC0415 (nor must one in how runs are handed out)
 
         _data_are_there(target, stage)
@@ -140,29 +121,23 @@ def _up_to_date() -> None:
 
 
 @contextmanager
-def _ends_by_sigterm(title: str) -> Iterator[None]:
-    """SIGTERM (of a batch system, a container, a service) ends all that a stage has started, and the stage as a failure does.
+def _stopping_is_stopping(title: str) -> Iterator[None]:
+    """Ctrl-C, SIGTERM, a closed terminal, and the end of DVC or make around it end a stage and all that it has started."""
+    from pipeline.running import lifetime  # noqa: PLC0415
 
-    Ctrl-C needs no such thing here: a terminal sends it to every process, and `executors` ends the workers.
-    """
-    before = signal.signal(signal.SIGTERM, _end_all)
+    again = "run it again to go on"
     try:
-        yield
+        with lifetime.ended_by_signals():
+            yield
+    except KeyboardInterrupt:
+        lifetime.end_children()
+        raise Interrupted(f"{title}: stopped; {again}") from None
     except SystemExit as end:
-        if end.code == TERMINATED:
-            click.echo(f"error: {title}: ended by SIGTERM; run it again to go on", err=True)
+        names = {lifetime.code_of(number): number.name for number in lifetime.ENDS}
+        if end.code in names:
+            with suppress(OSError):  # the terminal may be gone
+                click.echo(f"error: {title}: ended by {names[end.code]}; {again}", err=True)
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end_all(*_: Any) -> None:
-    import psutil  # noqa: PLC0415
-
-    for process in psutil.Process().children(recursive=True):  # a pool would wait for what its workers are doing
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    sys.exit(TERMINATED)
 
 
 def _scheduler(command: F) -> F:

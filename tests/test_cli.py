@@ -184,11 +184,12 @@ def test_ctrl_c_ends_a_training_with_its_processes(small_project: Path) -> None:
         started = psutil.Process(stage.pid).children(recursive=True)
         os.killpg(stage.pid, signal.SIGINT)
         try:
-            stage.communicate(timeout=60)
+            _, told = stage.communicate(timeout=60)
         finally:
             with suppress(ProcessLookupError):  # where it did not end: the test fails, and leaves nothing behind
                 os.killpg(stage.pid, signal.SIGKILL)
-    assert stage.returncode != 0 and started
+    assert stage.returncode == 130 and started
+    assert told.decode().splitlines()[-1] == "error: pretrain p-sta-lstm: stopped; run it again to go on"
     assert psutil.wait_procs(started, timeout=5)[1] == []
     assert not Path("data/runs/demo/p-sta-lstm").exists()
 

@@ -194,6 +194,22 @@ def test_after_an_interruption_nothing_goes_on(scheduler: str, tmp_path: Path) -
     assert sum(place.exists() for place in places) <= 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_a_killed_client_leaves_no_job(scheduler: str, tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from pipeline.running import executors
+from tests.test_executors import sleep
+with executors.executor(1, []) as (pool, _):
+    pool.submit(sleep, Path({str(tmp_path / "job")!r})).result()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}) as client:
+        until(lambda: (tmp_path / "job").exists() or client.poll() is not None, "the job")
+        client.kill()
+    process = int((tmp_path / "job").read_text())
+    until(lambda: not runs_still(process), "the end of a job that nobody waits for")
+
+
 # --- failures for people ----------------------------------------------------------------------------------------------------
 
 

@@ -14,14 +14,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import params
+from pipeline.core.errors import Interrupted
 from pipeline.core.skeletons import Sample, Writer
 from pipeline.datasets.ntu import clips as ntu_clips
 from pipeline.datasets.ntu import dataset as ntu
 from pipeline.datasets.ntu import format as ntu_format
 from pipeline.datasets.ntu import progress
 from pipeline.datasets.ntu.settings import NtuNormalize
-from pipeline.datasets.shared.errors import AlreadyRunning, ArchiveMismatch, Interrupted, TooManyMalformed
+from pipeline.datasets.shared.errors import ArchiveMismatch, TooManyMalformed
 from pipeline.running import executors
+from pipeline.running.errors import AlreadyRunning
 from pipeline.stages import download, normalize
 from tests.conftest import ROOT, in_a_project, write_params
 from tests.skeleton_text import clip, text, write_zip
@@ -232,6 +234,7 @@ from pipeline import cli
 from pipeline.datasets.ntu import clips as ntu_clips
 from pipeline.datasets.ntu import progress
 from pipeline.running import executors
+from pipeline.running.errors import AlreadyRunning
 batches, signal_name, whom = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ntu_clips.CHUNK, progress.BATCH, executors.granted = 4, 8, lambda: 2
 commit = progress.Progress._commit

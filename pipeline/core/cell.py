@@ -8,7 +8,7 @@
 | `runs/<dataset>/<cell>/<stage>/`                   | the stage  | `weights/fold-F-seed-S/model.pt`               |
 | `runs/.../pretrain/history.csv`                    | pretrain   | a row a run and epoch                          |
 | `results/<dataset>/<cell>/history.csv`             | finetune   | the same, of both stages                       |
-| `results/<dataset>/<cell>/run.json`                | finetune   | parameters, data and code that made these runs |
+| `results/<dataset>/<cell>/run.json`                | finetune   | what made these runs, and digests of weights   |
 | `results/<dataset>/<cell>/evaluate/`               | evaluate   | predictions, mean attention, accuracy          |
 """
 
@@ -18,18 +18,21 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
-from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core import made
+from pipeline.core.errors import ParamsError, ResultsMissing, StoreMismatch
 from pipeline.core.files import fingerprint as fingerprint_of
 from pipeline.core.files import flatten, read_json, sha256, write_json
+from pipeline.core.owners import claim
 from pipeline.core.places import DATA, PARAMS, WORK
 from pipeline.core.settings import Method, Settings, Training
+from pipeline.core.skeletons import verify
 from pipeline.core.training import ranks
 from pipeline.core.training.job import COLUMNS, Job, Row
 
@@ -162,8 +165,13 @@ def identity(cell: Cell, stage: str) -> dict[str, Any]:
         "method": cell.method_name,
         "recipe": cell.recipe,
         "params": dict(sorted(flat.items())),
-        "data": {"store_sha256": read_json(cell.store / "meta.json")["sha256"], "split_sha256": sha256(cell.split)},
+        "data": data_of(cell),
     }
+
+
+def data_of(cell: Cell) -> dict[str, str]:
+    """Which data a cell has on disk."""
+    return {"store_sha256": read_json(cell.store / "meta.json")["sha256"], "split_sha256": sha256(cell.split)}
 
 
 def fingerprint(cell: Cell, stage: str) -> str:
@@ -216,16 +224,59 @@ def epochs(history: pd.DataFrame) -> dict[tuple[int, int], int]:
 
 
 def train(cell: Cell, stage: str, work: Callable[[Job], list[Row]], todo: list[Job], run_all: RunAll) -> pd.DataFrame:
-    """Train the runs of a stage and return their histories. Interrupted, it goes on where it was."""
+    """Train the runs of a stage and return their histories. Interrupted, it goes on where it was.
+
+    Runs of this stage that were begun before and still train somewhere write nothing from now on (`pipeline.core.owners`).
+    Raises `StoreMismatch` where the store's frames are not what was written.
+    """
     if ranks.is_main():
+        verify(cell.store)
+        owner = claim(WORK / "owners" / cell.name / stage)
+        todo = [replace(job, owner=owner) for job in todo]
         write_json(document(cell, stage), live_folder(cell, stage) / "run.json")
     histories = run_all(work, todo, f"{stage}@{cell.name}", cell.params.training)
     rows = [row for history in histories for row in history]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def document_of_results(cell: Cell) -> dict[str, Any]:
+    """The content of `run.json` once all is trained: `document` with the digest of each run's weights."""
+    return document(cell, "finetune") | {"runs": made.digests(weights_of(cell, "finetune"))}
+
+
+def weights_of(cell: Cell, stage: str) -> dict[tuple[int, int], Path]:
+    """`model.pt` of every run of a stage."""
+    return {run: cell.weights(stage, *run) / "model.pt" for run in cell.each()}
+
+
+def check_pretrained(cell: Cell) -> None:
+    """`WeightsUnfit` where the weights of pretraining are not those that this machine made from the same."""
+    noted = made.noted(cell.name, "pretrain")
+    if noted and noted.get("fingerprint") == fingerprint(load(cell.name, "pretrain"), "pretrain"):
+        made.check(noted.get("runs"), weights_of(cell, "pretrain"), made.note_of(cell.name, "pretrain"))
+
+
+def check_trained(cell: Cell) -> None:
+    """Before evaluation: `StoreMismatch` and `WeightsUnfit` where the data or the weights are not those of `run.json`.
+
+    Where there is no `run.json` only the store's own checksum is compared.
+    """
+    verify(cell.store)
+    path = cell.results / "run.json"
+    try:
+        trained = read_json(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise ResultsMissing(f"{path}: expected what the runs were made from ({error}); run `dvc repro`") from error
+    if not isinstance(trained, dict) or trained.get("data") != data_of(cell):
+        raise StoreMismatch(f"{path}: {cell.name} was trained on other data than those on disk; run `dvc repro`")
+    made.check(trained.get("runs"), weights_of(cell, "finetune"), path)
+
+
 def finish(cell: Cell, stage: str) -> None:
-    """Forget checkpoints and live histories once the stage's outputs are written."""
+    """Note what was made; forget checkpoints and live histories once the stage's outputs are written."""
+    made.note(cell.name, stage, fingerprint(cell, stage), weights_of(cell, stage))
     shutil.rmtree(checkpoint_folder(cell, stage), ignore_errors=True)
     shutil.rmtree(live_folder(cell, stage), ignore_errors=True)
 

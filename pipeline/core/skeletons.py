@@ -18,6 +18,7 @@ import os
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -150,6 +151,18 @@ class Writer:
                 self._partial.unlink(missing_ok=True)
 
 
+def verify(folder: Path) -> None:
+    """`StoreMismatch` unless `frames.npy` of a store has the SHA-256 that was written with it: reads all of it, once a stage."""
+    again = f"`dvc repro --force --single-item normalize@{folder.parent.name}` makes it again"
+    try:
+        written, found = json.loads((folder / "meta.json").read_text())["sha256"], sha256(folder / "frames.npy")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise StoreMismatch(f"{folder}: not a complete skeleton store ({error}); {again}") from error
+    if written != found:
+        digests = f"SHA-256 {found[:12]}, expected {str(written)[:12]}"
+        raise StoreMismatch(f"{folder / 'frames.npy'}: not what was written ({digests}); {again}")
+
+
 class Store:
     """A store opened for reading; frames stay on disk until a sample is asked for.
 
@@ -165,14 +178,17 @@ class Store:
             self._frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
             raise StoreMismatch(f"{folder}: not a complete skeleton store ({error}); run `dvc repro` to make it") from error
-        if document.pop("version") != VERSION or document.pop("rows") != len(self._frames):
-            raise StoreMismatch(f"{folder}: not a store of version {VERSION}, or cut short; run `dvc repro` to make it again")
-        self.sha256: str = document.pop("sha256")
-        document["bones"] = tuple(tuple(bone) for bone in document["bones"])
-        for key in ("joints", "mirror", "actions"):
-            document[key] = tuple(document[key])
-        self.meta = Meta(**document)
-        self._offset, self._length, self._bodies = (self.index[c].to_numpy() for c in ("offset", "length", "bodies"))
+        try:
+            if document.pop("version") != VERSION or document.pop("rows") != len(self._frames):
+                raise StoreMismatch(f"{folder}: not a store of version {VERSION}, or cut short; run `dvc repro` to make it again")
+            self.sha256: str = document.pop("sha256")
+            self.meta = _meta(document)
+            self._offset, self._length, self._bodies = (self.index[c].to_numpy() for c in ("offset", "length", "bodies"))
+            wrong = inconsistent(self.index, self.meta, self._frames)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StoreMismatch(f"{folder}: not a skeleton store ({type(error).__name__}: {error}); run `dvc repro`") from error
+        if wrong:
+            raise StoreMismatch(f"{folder / 'index.csv'}: {wrong}; run `dvc repro` to make the store again")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -182,3 +198,28 @@ class Store:
         start, length, bodies = int(self._offset[i]), int(self._length[i]), int(self._bodies[i])
         rows: Frames = self._frames[start : start + length * bodies]
         return rows.reshape(length, bodies, *rows.shape[1:])
+
+
+def _meta(document: dict[str, Any]) -> Meta:
+    document["bones"] = tuple(tuple(bone) for bone in document["bones"])
+    for key in ("joints", "mirror", "actions"):
+        document[key] = tuple(document[key])
+    meta, joints = Meta(**document), range(len(document["joints"]))
+    if sorted(meta.mirror) != list(joints) or not all(a in joints and b in joints for a, b in meta.bones):
+        raise ValueError("mirror or bones of joints that are not there")
+    if not (meta.bodies >= 1 and meta.fps > 0 and meta.actions):
+        raise ValueError("no bodies, no frames a second, or no actions")
+    return meta
+
+
+def inconsistent(index: pd.DataFrame, meta: Meta, frames: Frames) -> str:
+    """Why an index cannot be that of these frames, or nothing: samples lie one after the other and leave no row out."""
+    offset, length, bodies, action = (index[column].to_numpy() for column in ("offset", "length", "bodies", "action"))
+    if not all(pd.api.types.is_integer_dtype(index[column]) for column in index if column != "name"):
+        return "expected whole numbers in every column but the name"
+    if frames.dtype != np.float32 or frames.shape[1:] != (len(meta.joints), 3):
+        return f"frames.npy is {frames.dtype} {frames.shape}, expected float32 of {len(meta.joints)} joints"
+    wrong = (length < 1) | (bodies < 1) | (bodies > meta.bodies) | (action < 1) | (action > len(meta.actions))
+    wrong |= (offset + length * bodies != np.append(offset[1:], len(frames))) | (np.arange(len(index)) == 0) & (offset != 0)
+    wrong |= index["name"].duplicated().to_numpy() | index["name"].isna().to_numpy()
+    return f"line {int(wrong.argmax()) + 2} does not fit the frames, or its neighbours" if wrong.any() else ""

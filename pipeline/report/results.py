@@ -18,7 +18,7 @@ from pipeline.config.params import Config, raw_format
 from pipeline.config.sections import GridCell, Method, Params
 from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.core.files import sha256
-from pipeline.core.skeletons import Meta
+from pipeline.core.skeletons import Meta, verify
 from pipeline.datasets.shared import registry as datasets
 from pipeline.results.statistics import Outcomes, outcomes
 
@@ -218,6 +218,8 @@ def _store(dataset: str, name: str, module: datasets.Dataset) -> StoreResult:
     folder, target = DATA / "skeletons" / dataset / name, f"normalize@{dataset}"
     planted = getattr(module, "EVIDENCE", {}).get(name)
     evidence = Planted(tuple(planted.gates), (float(planted.window[0]), float(planted.window[1]))) if planted else None
+    if (folder / "meta.json").exists():
+        verify(folder)
     repairs, set_aside = (_table(folder / f"{file}.csv", target) for file in ("repairs", "set_aside"))
     return StoreResult(name, module.FORMATS[name].META, repairs, set_aside, evidence)
 
@@ -252,7 +254,7 @@ def _run(path: Path, target: str) -> dict[str, Any]:
 def _check_split(folder: Path, run: dict[str, Any], dataset: str, protocol: str, target: str) -> None:
     """The runs were trained on the split that is on disk now, by the SHA-256 that they recorded."""
     path = DATA / "splits" / dataset / f"{protocol}.csv"
-    if run["data"]["split_sha256"] != sha256(path):
+    if dict(run.get("data") or {}).get("split_sha256") != sha256(path):
         raise ResultsMissing(f"{folder / 'run.json'}: made with another {path} than the one here; run `dvc repro {target}`")
 
 

@@ -1,4 +1,4 @@
-"""Failures of handing out runs."""
+"""Failures of running stages and of handing out their work."""
 
 from __future__ import annotations
 
@@ -11,3 +11,7 @@ class SchedulerUnavailable(PipelineError):
 
 class WorkerUnfit(PipelineError):
     """A Dask worker does not see the project's folder, runs other code or versions, or more than one job at a time."""
+
+
+class AlreadyRunning(PipelineError):
+    """Another process is at work on the same store, cell or data set."""

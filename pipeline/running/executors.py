@@ -20,6 +20,7 @@ from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExec
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -29,6 +30,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.files import sha256
 from pipeline.running.cores import granted
 from pipeline.running.errors import SchedulerUnavailable, WorkerUnfit
+from pipeline.running.lifetime import end_with_parent, left_alone_by_the_terminal
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -46,11 +48,11 @@ SAME = "of the same project, installed from the folder that all machines share, 
 
 
 @contextmanager
-def executor(jobs: int, preload: Sequence[str], initializer: Callable[[], None] | None = None) -> Iterator[tuple[Executor, int]]:
+def executor(jobs: int, preload: Sequence[str]) -> Iterator[tuple[Executor, int]]:
     """An executor for so many jobs, and its number of workers: on this machine one a core and none more than jobs.
 
-    `preload` are modules that a pool of processes imports once, before its workers part; `initializer` is what each of these
-    does first. A failure inside the `with` cancels what has not begun. Raises `SchedulerUnavailable` and `WorkerUnfit`.
+    `preload` are modules that a pool of processes imports once, before its workers part. These leave Ctrl-C to this process and
+    end with it. A failure inside the `with` cancels what has not begun. Raises `SchedulerUnavailable` and `WorkerUnfit`.
     """
     if address := os.environ.get(VARIABLE):
         with remote(address) as found:
@@ -58,8 +60,11 @@ def executor(jobs: int, preload: Sequence[str], initializer: Callable[[], None] 
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
+    with left_alone_by_the_terminal():
+        resource_tracker.ensure_running()
+        forkserver.ensure_running()
     workers = local_workers(jobs)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=initializer) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         try:
             yield pool, workers
         except BaseException as error:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.core.errors import PipelineError, TrainingFailed
+from pipeline.core.errors import UNWRITABLE, PipelineError, TrainingFailed, unwritable
 from pipeline.core.settings import Training
 from pipeline.core.training.ranks import place
+from pipeline.running.lifetime import end_with_parent, left_alone_by_the_terminal
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -37,7 +38,7 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Tra
         _join("env://", training)
         return _together(work, jobs, title)
     with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
-        _start(training.processes, (work, jobs, title, training, Path(folder), os.getpid()))
+        _start(training.processes, (work, jobs, title, training, Path(folder)))
         results: list[R] = json.loads(Path(folder, "results.json").read_text())
     return results
 
@@ -60,8 +61,9 @@ def _start(processes: int, arguments: tuple[Any, ...]) -> None:
         start_processes,
     )
 
-    folder: Path = arguments[-2]
-    ranks = start_processes(_rank, (processes, *arguments), processes, join=False)  # type: ignore[no-untyped-call]
+    folder: Path = arguments[-1]
+    with left_alone_by_the_terminal():
+        ranks = start_processes(_rank, (processes, *arguments), processes, join=False)  # type: ignore[no-untyped-call]
     try:
         while not ranks.join():
             pass
@@ -92,10 +94,8 @@ def _cause(codes: Sequence[int | None], folder: Path, title: str) -> str | None:
 
 def _rank(rank: int, world: int, work: Callable[[J], R], jobs: Sequence[J], title: str, *rest: Any) -> None:
     """What a started process does. Failures are noted with their time: that of one rank makes all others fail soon after."""
-    training, folder, parent = rest
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # torch sends it when the parent is gone; a background job's child ignores it
-    if os.getppid() != parent:  # it was ended before this process could ask to be told
-        sys.exit(1)
+    training, folder = rest
+    end_with_parent()
     os.environ |= {"TORCHELASTIC_RUN_ID": title, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     os.environ |= {f"{library}_SOCKET_IFNAME": loopback[0] for library in ("GLOO", "NCCL") if loopback}
@@ -103,7 +103,10 @@ def _rank(rank: int, world: int, work: Callable[[J], R], jobs: Sequence[J], titl
         _join(f"file://{folder / 'found-by'}", training)
         results = _together(work, jobs, title)
     except Exception as error:
-        (folder / f"failure-{rank}.json").write_text(json.dumps([time.time(), str(error) or repr(error)]))
+        said = str(error) or repr(error)
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            said = unwritable(error)
+        (folder / f"failure-{rank}.json").write_text(json.dumps([time.time(), said]))
         sys.exit(1)
     if rank == 0:
         (folder / "results.json").write_text(json.dumps(results))
@@ -134,6 +137,8 @@ def _together(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
         except PipelineError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in UNWRITABLE:
+                raise
             run = f"fold {getattr(job, 'fold', '?')}, seed {getattr(job, 'seed', '?')}, rank {place().rank}"
             raise TrainingFailed(f"{title}: run {run}: {type(error).__name__}: {error}") from error
     torch.distributed.destroy_process_group()

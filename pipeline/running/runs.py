@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, Future, as_completed
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from pipeline.core.errors import PipelineError, TrainingFailed
+from pipeline.core.errors import UNWRITABLE, PipelineError, TrainingFailed
 from pipeline.core.settings import Training
 from pipeline.core.training.ranks import is_main
 from pipeline.running import executors, ranks
@@ -49,7 +49,12 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
                 future.result()
         except (PipelineError, CancelledError):
             raise
+        except BrokenExecutor as error:
+            reason = "a worker was ended from outside (the system does that where memory is used up)"
+            raise TrainingFailed(f"{title}: {reason}; run it again: finished runs and checkpoints are kept") from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in UNWRITABLE:
+                raise
             raise TrainingFailed(f"{title}: run {_failed(futures, jobs)}: {type(error).__name__}: {error}") from error
     return [future.result() for future in futures]
 

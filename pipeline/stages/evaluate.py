@@ -28,8 +28,12 @@ class Result:
 
 
 def main(target: str, run_all: RunAll = one_by_one) -> None:
-    """Write `predictions.csv`, `alpha.csv`, `beta.csv` and `metrics.json` of a cell."""
+    """Write `predictions.csv`, `alpha.csv`, `beta.csv` and `metrics.json` of a cell.
+
+    Raises `StoreMismatch` and `WeightsUnfit` where data or weights are not those that the cell was trained on and ended with.
+    """
     cell = cells.load(target, "evaluate")
+    cells.check_trained(cell)
     results = run_all(work, cells.jobs(cell, "finetune"), f"evaluate@{target}", cell.params.training)
     predictions = pd.concat([result.predictions for result in results])
     clips = np.sum([result.clips for result in results], axis=0)

@@ -17,13 +17,16 @@ def main(target: str, run_all: RunAll = one_by_one) -> None:
     todo = cells.jobs(cell, "finetune", cells.epochs(before) if before is not None else None)
     history = cells.train(cell, "finetune", work, todo, run_all)
     cells.write_history(history if before is None else pd.concat([before, history]), cell.results / "history.csv")
-    write_json(cells.document(cell, "finetune"), cell.results / "run.json")
+    write_json(cells.document_of_results(cell), cell.results / "run.json")
     cells.finish(cell, "finetune")
 
 
 def pretrained(cell: Cell) -> pd.DataFrame | None:
-    """The history of the cell's pretraining, or None for a method without it."""
-    return cells.read_history(cell.runs("pretrain") / "history.csv") if cells.has_pretraining(cell.method) else None
+    """The history of the cell's pretraining, or None for a method without it; its weights are looked at."""
+    if not cells.has_pretraining(cell.method):
+        return None
+    cells.check_pretrained(cell)
+    return cells.read_history(cell.runs("pretrain") / "history.csv")
 
 
 def work(job: Job) -> list[Row]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline.core.errors import ParamsError
+from pipeline.core.errors import Interrupted, ParamsError
 from pipeline.core.files import whole_folder
 from pipeline.datasets.shared import registry as datasets
-from pipeline.datasets.shared.errors import Interrupted
 
 RAW, SKELETONS, WORK = Path("data/raw"), Path("data/skeletons"), Path(".work/normalize")
 

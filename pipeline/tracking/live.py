@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
+from pipeline.running.lifetime import end_soon_after
 from pipeline.tracking.fill import sync
 from pipeline.tracking.histories import finished
 from pipeline.tracking.store import cause, connect
@@ -24,6 +25,10 @@ AFTER_S = 10.0
 INTERVAL_S = 5.0
 FINISH_S = 5.0
 """How long a finished training waits for its last epochs to be logged; what is not, `track` fills in."""
+STOPPED_S = 1.0
+"""The same for one that was stopped."""
+ORPHAN_S = 2.0
+"""How long the tracking process goes on at most when the training was killed."""
 
 
 def watch(root: Path, interval_s: float, parent_pid: int) -> None:
@@ -33,6 +38,7 @@ def watch(root: Path, interval_s: float, parent_pid: int) -> None:
     tried again every `interval_s` seconds.
     """
     os.nice(10)
+    end_soon_after(parent_pid, ORPHAN_S)
     end = End(parent_pid)
     signal.signal(signal.SIGTERM, end.ask)
     filler = Filler(root)
@@ -137,7 +143,8 @@ class Live:
         with self.starting:
             self.ended = True
         if self.process is not None:
-            finish(self.process, self.finish_s)
+            stopped = kind is not None and not issubclass(kind, Exception)
+            finish(self.process, min(self.finish_s, STOPPED_S) if stopped else self.finish_s)
 
     def start(self) -> None:
         """Start the tracking process, unless the stage is over; in its own group, so that Ctrl-C reaches only the stage."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.addresses import shown
+from pipeline.running.lifetime import ended_by_signals
 from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import finish
 from pipeline.tracking.store import environment, home, uri
@@ -44,13 +44,13 @@ def serve(root: Path, port: int) -> None:
     command += ["--workers", "1", "--default-artifact-root", (home(root) / "mlruns").as_uri()]
     # The address may have a password: others see arguments, not the environment.
     settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri(root)}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs
-    process = subprocess.Popen(command, cwd=root, env=settings, start_new_session=True)
-    print(f"MLflow: http://{HOST}:{port}{PAGE} in some seconds; Ctrl-C ends it", flush=True)
-    try:
-        code = process.wait()
-        raise TrackingUnavailable(f"`mlflow ui` ended by itself with code {code}; its messages are above")
-    except KeyboardInterrupt:
-        pass
-    finally:
-        finish(process)
+    with ended_by_signals():
+        process = subprocess.Popen(command, cwd=root, env=settings, start_new_session=True)
+        print(f"MLflow: http://{HOST}:{port}{PAGE} in some seconds; Ctrl-C ends it", flush=True)
+        try:
+            code = process.wait()
+            raise TrackingUnavailable(f"`mlflow ui` ended by itself with code {code}; its messages are above")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            finish(process)

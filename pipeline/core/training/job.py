@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.owners import Owner
 from pipeline.core.settings import Method, Settings
 
 PLACE = ("fold", "seed", "stage", "phase", "epoch", "step")
@@ -21,7 +23,8 @@ class Job:
     """One run of a stage: everything that its outcome depends on, and where it writes.
 
     `start` is a folder with the weights of the stage before, or None; `steps_before` the epochs that it took. `target`
-    receives `model.pt`; `live` is the history as it grows; `checkpoint` the file to resume from.
+    receives `model.pt`; `live` is the history as it grows; `checkpoint` the file to resume from. `owner` is the stage's run that
+    this one belongs to: where another has begun since, nothing is written. None writes in any case.
     """
 
     stage: str
@@ -36,3 +39,8 @@ class Job:
     target: Path
     live: Path
     checkpoint: Path
+    owner: Owner | None = None
+
+    def allowed(self) -> AbstractContextManager[None]:
+        """To be entered to put a file in place; raises `Superseded` where it is not this run's any more."""
+        return self.owner.alone() if self.owner else nullcontext()

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.core.files import whole
+from pipeline.core.errors import WeightsUnfit
+from pipeline.core.files import fingerprint, whole
 from pipeline.core.model import STALSTM
 from pipeline.core.skeletons import Store
 from pipeline.core.training import phases as methods
 from pipeline.core.training import ranks
 from pipeline.core.training.augment import augment
 from pipeline.core.training.batches import Clips
-from pipeline.core.training.files import State, clips_of, write_live, write_weights
+from pipeline.core.training.files import (
+    AGAIN,
+    State,
+    clips_of,
+    fit,
+    not_finite,
+    read_tensors,
+    read_weights,
+    write_live,
+    write_tensors,
+    write_weights,
+)
 from pipeline.core.training.job import COLUMNS, Job, Row
 from pipeline.core.training.loop import Rate, Trainer, accuracy, device_of, predict
 from pipeline.core.training.phases import Phase
@@ -30,7 +42,10 @@ PREDICT_BATCH = 256
 
 @dataclass
 class Checkpoint:
-    """Where a run stands; all that a checkpoint holds. `phase` and `epoch` are those that come next, epochs from 0."""
+    """Where a run stands; all that a checkpoint holds. `phase` and `epoch` are those that come next, epochs from 0.
+
+    `run` names the run that it is of, by all that enters its numbers but data and code, which name the checkpoint's folder.
+    """
 
     phase: int = 0
     epoch: int = 0
@@ -42,6 +57,7 @@ class Checkpoint:
     best_accuracy: float = -math.inf
     diverged: bool = False
     rows: list[Row] = field(default_factory=list)
+    run: str = ""
 
 
 def watched(job: Job) -> str:
@@ -63,7 +79,7 @@ def train(job: Job) -> list[Row]:
     if (own := methods.own_training(job.method)) is not None:
         return own(job) if ranks.is_main() else []
     torch.set_num_threads(1)  # runs are parallel, not their kernels
-    progress = resume(job.checkpoint) or begin(job)
+    progress = resume(job) or begin(job)
     ranks.check_equal([progress.phase, progress.epoch, progress.step, len(progress.rows)], f"{job.checkpoint}: place to resume")
     parts = {"train": clips_of(job, "train"), "watched": clips_of(job, watched(job))}
     phases = phases_of(job)
@@ -75,16 +91,24 @@ def train(job: Job) -> list[Row]:
         progress.phase, progress.epoch, progress.step = i + 1, 0, 0
         progress.optimizer, progress.rate, progress.best, progress.best_accuracy = {}, {}, {}, -math.inf
     if ranks.is_main():
-        save(progress, job.checkpoint)
+        save(progress, job)
         write_weights(progress.weights, job)
     ranks.check_equal([len(progress.rows), progress.diverged], f"{job.target}: epochs trained")
     return progress.rows
 
 
 def begin(job: Job) -> Checkpoint:
-    """A run's start: the weights of the stage before, where there is one."""
-    weights = torch.load(job.start / "model.pt", weights_only=True) if job.start else {}
-    return Checkpoint(weights=weights)
+    """A run's start: the weights of the stage before, where there is one; `WeightsUnfit` where they lack an attention."""
+    weights = read_weights(job.start) if job.start else {}
+    if job.start:
+        own = last_network(job, Store(job.store)).state_dict()
+        fit(weights, {name: w for name, w in own.items() if not name.startswith("main.")}, job.start / "model.pt")
+    return Checkpoint(weights=weights, run=name_of(job))
+
+
+def name_of(job: Job) -> str:
+    """Names a run by its stage, fold, seed, method and settings."""
+    return fingerprint([job.stage, job.fold, job.seed, asdict(job.method), asdict(job.params)], [])
 
 
 def build(job: Job, phase: Phase, weights: State, store: Store) -> STALSTM:
@@ -123,7 +147,7 @@ def run_phase(job: Job, phase: Phase, progress: Checkpoint, parts: dict[str, Cli
         if ranks.is_main() and time.monotonic() - saved > CHECKPOINT_EVERY_S:
             progress.optimizer = trainer.optimizer.state_dict()
             progress.rate = {"level": rate.level, "waited": rate.waited, "best": rate.best}
-            save(progress, job.checkpoint)
+            save(progress, job)
             saved = time.monotonic()
     if progress.best:
         progress.weights = progress.best
@@ -172,19 +196,48 @@ def keep_best(job: Job, progress: Checkpoint) -> None:
         progress.best_accuracy, progress.best = seen, progress.weights
 
 
+def last_network(job: Job, store: Store) -> STALSTM:
+    """The network with which a method's training ends."""
+    return methods.build(methods.finetune_phases(job.method, job.params)[-1], job.method, job.params, store.meta)
+
+
 def restore(job: Job, store: Store) -> STALSTM:
-    """The network that a finished job left in its `target`."""
-    model = methods.build(methods.finetune_phases(job.method, job.params)[-1], job.method, job.params, store.meta)
-    model.load_state_dict(torch.load(job.target / "model.pt", weights_only=True))
+    """The network that a finished job left in its `target`; `WeightsUnfit` where its weights are not there, or none of it."""
+    model = last_network(job, store)
+    weights = read_weights(job.target)
+    fit(weights, model.state_dict(), job.target / "model.pt")
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WeightsUnfit(f"{job.target / 'model.pt'}: {' '.join(str(error).split())}; {AGAIN}") from error
     return model
 
 
-def save(progress: Checkpoint, path: Path) -> None:
+def save(progress: Checkpoint, job: Job) -> None:
     """Write a checkpoint."""
-    with whole(path, path.parent) as unfinished:
-        torch.save(vars(progress), unfinished)
+    with whole(job.checkpoint, job.checkpoint.parent, job.allowed) as unfinished:
+        write_tensors(vars(progress), unfinished)
 
 
-def resume(path: Path) -> Checkpoint | None:
-    """The checkpoint, or None where there is none."""
-    return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True)) if path.exists() else None
+def resume(job: Job) -> Checkpoint | None:
+    """The checkpoint; None where there is none, or none of this run that can be read, which is told on stderr."""
+    try:
+        found = Checkpoint(**read_tensors(job.checkpoint))
+        reason = mismatch(found, job)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = str(error)
+    if not reason:
+        return found
+    if ranks.is_main():
+        print(f"{job.checkpoint}: {reason}; this run starts again", file=sys.stderr, flush=True)
+    return None
+
+
+def mismatch(found: Checkpoint, job: Job) -> str:
+    """Why a checkpoint is none of this run, or nothing."""
+    if found.run != name_of(job):
+        return "of another run, or of other parameters"
+    bad = not_finite(found.weights) or not_finite(found.best)
+    return f"{bad} is not finite" if bad else ""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -127,21 +123,9 @@ def clips(source: ntu_archive.Paths, members: Sequence[Member], section: NtuNorm
         for job in jobs:
             yield from work(job)
         return
-    with executors.executor(len(jobs), PRELOAD, start_worker) as (pool, workers):
+    with executors.executor(len(jobs), PRELOAD) as (pool, workers):
         for done in in_order(pool, work, jobs, WAITING * workers):
             yield from done
-
-
-def start_worker() -> None:
-    """Leave Ctrl-C to the process that waits for the results, and end with it, also where it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def in_order(pool: Executor, task: Callable[[J], R], jobs: Sequence[J], waiting: int) -> Iterator[R]:

@@ -27,7 +27,8 @@ from pipeline.core import skeletons
 from pipeline.core.files import fingerprint
 from pipeline.core.skeletons import Meta, Sample, Writer
 from pipeline.datasets.ntu.clips import Clip, Tally
-from pipeline.datasets.shared.errors import AlreadyRunning, MalformedSkeleton
+from pipeline.datasets.shared.errors import MalformedSkeleton
+from pipeline.running.errors import AlreadyRunning
 
 FOLDER = Path(".work/normalize")
 ROWS, JOURNAL = "frames.rows", "journal.jsonl"

@@ -38,15 +38,5 @@ class TooManyMalformed(PipelineError):
     """More raw files were set aside than `normalize.allow_malformed` permits."""
 
 
-class AlreadyRunning(PipelineError):
-    """Another process is at work on the same store."""
-
-
-class Interrupted(PipelineError):
-    """The user stopped a stage with Ctrl-C; what it had done is kept, and the same command goes on from there."""
-
-    exit_code = 130
-
-
 class SplitMismatch(PipelineError):
     """A split does not have the counts of its protocol, or a sample would be in two parts."""
