@@ -19,6 +19,7 @@ from pipeline.commands import baseline, check, reproduced
 from pipeline.config import params as parameters
 from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.files import digest_of, write_digest
 from pipeline.core.model import STALSTM, Output, attention
 from pipeline.core.training import run as joint
 from pipeline.core.training.batches import Clips
@@ -254,7 +255,7 @@ def test_baseline_is_small_sorted_and_the_same_bytes_each_time(honest: pd.DataFr
     table = pd.read_csv(BASELINE)
     assert list(table) == ["cell", "fold", "seed", "name", "label", "predicted"]
     assert len(table) == BEFORE * 240 and table.equals(table.sort_values(["cell", "fold", "seed", "name"], ignore_index=True))
-    assert [path.name for path in BASELINE.parent.iterdir()] == ["demo.csv.gz"]
+    assert sorted(path.name for path in BASELINE.parent.iterdir()) == ["demo.csv.gz", "demo.csv.gz.sha256"]
 
 
 def test_accepting_results_that_are_not_there_changes_nothing(honest: pd.DataFrame) -> None:
@@ -275,6 +276,7 @@ def test_cell_that_is_no_longer_in_use_is_a_finding(honest: pd.DataFrame) -> Non
     with gzip.open(BASELINE, "rt") as file:
         text = file.read()
     BASELINE.write_bytes(gzip.compress((text + "p-gone,1,1,clip-000,0,0\n").encode()))
+    write_digest(BASELINE)
     assert findings() == [f"p-gone: in {BASELINE}, but not in use by params.yaml"]
 
 
@@ -282,6 +284,7 @@ def test_cell_without_baseline_is_named_and_passes(honest: pd.DataFrame, capsys:
     with gzip.open(BASELINE, "rt") as file:
         text = file.read()
     BASELINE.write_bytes(gzip.compress(text.replace(CELL, "p-other").encode()))
+    write_digest(BASELINE)
     assert findings() == [f"p-other: in {BASELINE}, but not in use by params.yaml"]
     assert capsys.readouterr().out.startswith(f"{CELL}: new, {BASELINE} does not have it\n0 guarded: ")
 
@@ -327,8 +330,17 @@ def test_other_samples_are_said_to_be_others(honest: pd.DataFrame, capsys: pytes
     assert "; other test samples; ok; " in capsys.readouterr().out
 
 
+def test_an_edited_baseline_is_no_baseline(honest: pd.DataFrame) -> None:
+    text = gzip.decompress(BASELINE.read_bytes()).decode()
+    row = next(line for line in text.splitlines() if line.endswith(",0,0"))
+    BASELINE.write_bytes(gzip.compress(text.replace(row, row[:-1] + "1").encode()))
+    with pytest.raises(BaselineMissing, match=r"not the file that demo\.csv\.gz\.sha256 vouches for: changed by hand"):
+        check.main()
+
+
 def test_no_baseline_and_a_damaged_one(honest: pd.DataFrame) -> None:
     whole = BASELINE.read_bytes()
+    digest_of(BASELINE).unlink()
     for content in (whole[:200], b"cell,fold\n", b"\x1f\x8b" + bytes(40)):
         BASELINE.write_bytes(content)
         with pytest.raises(BaselineMissing, match=r"demo\.csv\.gz: expected a table of predictions .* take it from git again"):

@@ -15,6 +15,7 @@ from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
 from pipeline.config.sections import GridCell
 from pipeline.core.errors import ResultsMissing
+from pipeline.core.files import check_digest
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report.analysis import role
 from pipeline.report.switches import changes
@@ -70,6 +71,7 @@ def studies(config: Config) -> list[Study]:
 def read(path: Path) -> pd.DataFrame:
     """A table of predictions, a line a prediction; `ResultsMissing` where it cannot be read."""
     try:
+        check_digest(path)
         return pd.read_csv(path, dtype=TYPES, keep_default_na=False, usecols=list(TYPES))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ResultsMissing(f"{path}: expected a table of predictions ({error}); take it from git again") from error

@@ -1,4 +1,7 @@
-"""The committed predictions of a data set, `reports/baseline/<dataset>.csv.gz`: read, at any git revision, or accepted."""
+"""The committed predictions of a data set, `reports/baseline/<dataset>.csv.gz`: read, at any git revision, or accepted.
+
+A file beside it has its SHA-256, so that an edit is noticed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
-from pipeline.core.files import whole
+from pipeline.core.files import check_digest, whole, write_digest
 from pipeline.errors import BaselineMissing
 from pipeline.results.statistics import outcomes
 
@@ -38,6 +41,7 @@ def accept(datasets: Sequence[str] = ()) -> None:
         kept = {name: table for name, table in before.items() if name in config.every and name not in found}
         with whole(path) as unfinished:
             unfinished.write_bytes(as_csv(kept | found))
+        write_digest(path)
         print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}")
         if kept:
             print(f"  kept: those of {', '.join(kept)}, not in use")
@@ -76,6 +80,8 @@ def read(dataset: str, revision: str = "") -> dict[str, pd.DataFrame]:
     path = file_of(dataset)
     where = f"{path} at {revision}" if revision else str(path)
     try:
+        if not revision:
+            check_digest(path)
         text = gzip.decompress(_committed(path, revision) if revision else path.read_bytes())
         whole_table = pd.read_csv(
             io.BytesIO(text), dtype={"cell": "str", **TYPES}, keep_default_na=False, usecols=["cell", *COLUMNS]
