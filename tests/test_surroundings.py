@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import cli, tracking
+from pipeline.config import params as parameters
 from pipeline.running import cores
 from pipeline.tracking import store
 from pipeline.tracking.errors import TrackingUnavailable
-from tests.conftest import ROOT, in_a_project
+from tests.conftest import ROOT, in_a_project, write_params
 from tests.skeleton_text import clip
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
@@ -209,16 +210,16 @@ def test_an_error_of_another_kind_is_no_full_disk(monkeypatch: pytest.MonkeyPatc
     assert isinstance(CliRunner().invoke(cli.main, ["download", "demo"]).exception, FileNotFoundError)
 
 
-def limited(folder: Path, stage: str, size: int) -> subprocess.CompletedProcess[str]:
-    """A stage of the demo that may write no file beyond so many bytes: it fails in the middle of a file as on a full disk."""
+def limited(folder: Path, stage: str, size: int, target: str = "demo") -> subprocess.CompletedProcess[str]:
+    """A stage that may write no file beyond so many bytes: it fails in the middle of a file as on a full disk."""
     code = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))
 from pipeline import cli
-cli.main(["{stage}", "demo"])
+cli.main(["{stage}", "{target}"])
 """
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PIPELINE_TRACK": "off"}
     return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -234,3 +235,44 @@ def test_stages_that_cannot_write_leave_nothing_half_made(tmp_path: Path, monkey
         assert not [path for path in (tmp_path / "data").rglob("*") if path.suffix in (".partial", ".old")]
         assert not list((tmp_path / "data" / place / "demo").glob("**/*.*"))
         assert CliRunner().invoke(cli.main, [stage, "demo"], catch_exceptions=False).exit_code == 0
+
+
+def whole(folder: Path) -> None:
+    assert not [path for path in folder.rglob("*") if path.suffix in (".partial", ".old")]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_training_and_evaluation_that_cannot_write_leave_nothing_half_made(processes: int, small_project: Path) -> None:
+    document = parameters.read()
+    document["training"]["processes"] = processes
+    write_params(document)
+    stages = (("pretrain", 6000, "pt"), ("finetune", 6000, "pt"), ("evaluate", 1000, "partial"))
+    for stage, size, suffix in stages if processes == 1 else stages[:1]:
+        done = limited(small_project, stage, size, "p-sta-lstm")
+        assert done.returncode == 2, done.stderr
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("error: ") and f".{suffix}" in last and "the file may not grow further" in last, done.stderr
+        assert f"folder {small_project}/" in last and "Traceback" not in done.stderr
+        whole(small_project)
+        if processes == 1:
+            assert CliRunner().invoke(cli.main, [stage, "p-sta-lstm"], catch_exceptions=False).exit_code == 0
+
+
+def test_a_small_disk_under_the_weights(small_project: Path) -> None:
+    """Another disk than that of `.work`, and full: weights are copied there, and not half."""
+    mount = "mkdir -p data/runs && mount -t tmpfs -o size={size}k none data/runs && "
+    run = f"{sys.executable} -m pipeline pretrain p-sta-lstm; code=$?; find data/runs -type f; exit $code"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PIPELINE_TRACK": "off"}
+    told = []
+    for size in (12, 1000):
+        command = ["unshare", "--mount", "--map-root-user", "sh", "-c", mount.format(size=size) + run]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if "mount" in done.stderr or "unshare" in done.stderr:
+            pytest.skip(f"no small disk can be made here: {done.stderr.strip()}")
+        told.append((done.returncode, [path for path in done.stdout.split() if path.startswith("data/runs")], done.stderr))
+    (code, found, error), (fine, weights, _) = told
+    assert code == 2 and "Traceback" not in error
+    assert "/model.pt: folder " in error and "MB free): no space is left; make some, then run it again" in error
+    assert all(path.endswith("/model.pt") for path in found)
+    assert fine == 0 and sum(path.endswith("/model.pt") for path in weights) == 4
+    whole(small_project)
