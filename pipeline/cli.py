@@ -74,11 +74,14 @@ TRAIN = ("pretrain", "finetune")
 
 
 def _run(stage: str, target: str) -> None:
+    from pipeline.commands import took  # noqa: PLC0415
+
     work = importlib.import_module(f"pipeline.stages.{stage}").main
     from pipeline.core.training.ranks import is_main  # noqa: PLC0415
     from pipeline.running.alone import alone  # noqa: PLC0415
 
-    with _stopping_is_stopping(f"{stage} {target}".rstrip()), alone(target, stage) if is_main() else nullcontext():
+    only = alone(target, stage) if is_main() else nullcontext()
+    with _stopping_is_stopping(f"{stage} {target}".rstrip()), only, took.measured(stage, target):
         if stage != "resolve":
             _up_to_date()
         if stage not in (*TRAIN, "evaluate"):
@@ -461,6 +464,28 @@ def confirm(cells: tuple[str, ...], fold: int, seed: int, record: bool) -> None:
         work.record(cells)
         return
     work.main(cells, fold, seed)
+
+
+@main.command()
+@click.argument("groups", nargs=-1)
+def costs(groups: tuple[str, ...]) -> None:
+    """Say beforehand what groups of cells take: networks, time and disk, from what was measured (default: those in use)."""
+    from pipeline.commands import costs as work  # noqa: PLC0415
+    from pipeline.config import params  # noqa: PLC0415
+
+    for line in work.lines(params.load(), groups):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--since", type=float, default=0.0, help="Seconds since 1970: only stages that ended later.")
+def took(since: float) -> None:
+    """Say which stages ran, how long they took and their peak memory, and how many DVC had already."""
+    from pipeline.commands import took as work  # noqa: PLC0415
+    from pipeline.config import params  # noqa: PLC0415
+
+    for line in work.lines(params.load(), since):
+        click.echo(line)
 
 
 @main.command()

@@ -204,3 +204,10 @@ def test_a_model_without_attention_says_so(browser: Browser, tmp_path: Path) -> 
     assert text(browser, "beta-title") == "This model has no attention over frames."
     assert browser.look("document.getElementById('legend').offsetHeight + document.getElementById('chart').offsetHeight") == 0
     assert browser.complaints() == []
+
+
+def test_page_says_that_it_has_a_part_of_the_clips(tmp_path: Path) -> None:
+    player.write(tmp_path / "p.html", CARD, [prediction()], 16)
+    assert "Clips: the first 1 of 16" in (tmp_path / "p.html").read_text() and "--clips 16" in (tmp_path / "p.html").read_text()
+    player.write(tmp_path / "p.html", CARD, [prediction()])
+    assert "the first" not in (tmp_path / "p.html").read_text()

@@ -88,8 +88,10 @@ def main(model: Model, paths: Sequence[Path], wanted: Wanted) -> str:
         if not seen.clips:
             raise InputUnusable(f"none of {len(files)} file(s) can be read; {model.where} reads {model.card.reader.SAYS}")
         if wanted.html:
-            player.write(wanted.html, model.card, seen.shown)
-    return _summary(model, seen, [path for path in (wanted.to, wanted.html) if path])
+            player.write(wanted.html, model.card, seen.shown, seen.clips)
+    said = _summary(model, seen, [path for path in (wanted.to, wanted.html) if path])
+    part = bool(wanted.html) and len(seen.shown) < seen.clips
+    return said + (f"; the page has the first {len(seen.shown)} of {seen.clips} clips (--clips)" if part else "")
 
 
 def _table(model: Model, to: Path | None, stack: ExitStack) -> Take:

@@ -29,13 +29,14 @@ STEPS = 5000  # coordinates are whole numbers from -STEPS to STEPS, of the clip'
 BARS = 6  # classes shown of each clip, and the true one
 
 
-def write(path: Path, card: Card, predictions: Sequence[Prediction]) -> None:
-    """Write the page of these clips, whole or not at all."""
+def write(path: Path, card: Card, predictions: Sequence[Prediction], total: int = 0) -> None:
+    """Write the page of these clips, whole or not at all; `total` is of how many they are the first."""
     script, style = (_text(f"player.{kind}") for kind in ("js", "css"))
     # In a script element nothing but "<" can end it or begin a comment.
     data = json.dumps(document(card, predictions), separators=(",", ":")).replace("<", "\\u003c")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(_text("player.html.j2"))
     values = {"title": card.title, "synthetic": card.skeleton.synthetic, "policy": policy(script, style)}
+    values |= {"shown": len(predictions), "total": max(total, len(predictions))}
     html = page.render(**values).replace("@STYLE@", style).replace("@SCRIPT@", script).replace("@DATA@", data)
     with whole(path) as unfinished:
         unfinished.write_text(html, encoding="utf-8")
