@@ -1,6 +1,14 @@
 # `make help` lists the targets. DATASETS names the groups of cells that run: make repro DATASETS="sbu sbu-switches"
 SHELL := /bin/bash
-PYTHON ?= python3.11
+# The first of these that runs and is 3.11 to 3.14; the committed results are of 3.11. Another: make setup PYTHON=/path/to/python
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3 python
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in $(PYTHONS); do "$$p" -c '$(FITS)' 2>/dev/null && { echo "$$p"; break; }; done)
+# torch for the CPU, a tenth of the size, but on Linux with an NVIDIA GPU that of PyPI, with CUDA. Either: make setup TORCH=cpu, TORCH=pypi
+TORCH ?= $(if $(or $(shell command -v nvidia-smi),$(filter-out Linux,$(shell uname))),pypi,cpu)
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+# make setup UV=uv installs with uv instead of pip, the same versions
+UV ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,22 +17,36 @@ export OMP_NUM_THREADS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro check test lint ui clean
+.PHONY: help setup repro check test lint docs ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+OTHER = echo "no torch for the CPU at $(CPU_INDEX); taking the one that the package index has"
+
 setup: $(READY)  ## Make .venv with the pinned dependencies
 
 $(READY): pyproject.toml constraints.txt
+	@[ -n "$(PYTHON)$(UV)" ] || { echo "error: no Python 3.11 to 3.14 found ($(PYTHONS)); install one, or name it: make setup PYTHON=..." >&2; exit 2; }
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing --seed --python $(or $(PYTHON),3.11) $(VENV)
+	$(if $(filter cpu,$(TORCH)),$(UV) pip install --quiet --python $(BIN)/python --no-deps --index-url $(CPU_INDEX) -c constraints.txt torch || $(OTHER))
+	$(UV) pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
+else
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(if $(filter cpu,$(TORCH)),$(PIP) --no-deps --retries 1 --index-url $(CPU_INDEX) -c constraints.txt torch || $(OTHER))
+	$(PIP) -c constraints.txt -e ".[dev]"
+endif
 	@touch $@
 
 repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu sbu-switches ntu"; default: as params.yaml says) and say where the reports are
 	$(if $(DATASETS),@python -m pipeline use $(DATASETS))
 	@python -m pipeline mend
+	@python -m pipeline costs
+	@mkdir -p .work && date +%s > .work/began
 	dvc repro
+	@python -m pipeline took --since "$$(cat .work/began)"
 	@python -m pipeline track || true
 	@python -m pipeline where
 
@@ -38,6 +60,11 @@ lint: $(READY)  ## Check style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+docs: $(READY)  ## Build the site of docs/ in .work/docs; a warning is an error
+	$(PIP) -c constraints.txt -e ".[docs]"
+	python -m sphinx --quiet --fail-on-warning --keep-going -b html docs .work/docs
+	@echo "docs: .work/docs/index.html"
 
 ui: $(READY)  ## Open MLflow on this machine
 	python -m pipeline ui

@@ -28,6 +28,7 @@ MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(
 for _name, _size in MEMORY.items():
     os.environ.setdefault(_name, _size)
 WRITTEN = click.Path(path_type=Path, dir_okay=False)
+PLATFORM = sys.platform
 
 
 class Group(click.Group):
@@ -58,6 +59,8 @@ def main(context: click.Context) -> None:
 
     `dvc repro` runs these stages in order; each can also be run alone.
     """
+    if PLATFORM == "win32":  # no fcntl, forkserver or process groups there
+        raise PipelineError("Windows itself is not supported; in WSL 2 (Ubuntu) everything works as on Linux: docs/install.md")
     context.obj = Path.cwd()  # what paths on the command line are relative to
     _to_the_project(Path.cwd())
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 import pipeline
+from pipeline.cli import main as cli
 from pipeline.report.text import MINUS
 from tests.conftest import ROOT
 
@@ -94,3 +97,19 @@ def test_notebook_runs_from_a_raw_file_to_a_picture(tmp_path: Path, monkeypatch:
     printed = [out["text"] for cell in notebook.cells for out in cell.get("outputs", []) if out.get("name") == "stdout"]
     assert [text for text in printed if "archives" not in text][-3:] == said[-3:] and "true: kicking" in "".join(printed)
     assert any("image/png" in out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", []))
+
+
+def test_windows_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cli.PLATFORM", "win32")
+    found = CliRunner().invoke(cli, ["where"])
+    assert found.exit_code == 2 and found.output.startswith("error: Windows itself is not supported; in WSL 2")
+
+
+def test_make_finds_a_python_or_says_that_there_is_none() -> None:
+    make = ["make", "--no-print-directory", "-n", "setup", "-W", "pyproject.toml"]
+    found = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^python3\S* -m venv|^python -m venv", found, re.M)
+    none = subprocess.run([*make, "PYTHONS=nopython"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '[ -n "" ] || { echo "error: no Python 3.11 to 3.14 found (nopython)' in none
+    other = subprocess.run([*make, "UV=uv", "TORCH=cpu"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "uv venv" in other and "--index-url https://download.pytorch.org/whl/cpu" in other

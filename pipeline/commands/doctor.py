@@ -24,7 +24,7 @@ from pipeline.core.files import sha256
 from pipeline.running import cores
 
 PROJECT = "sta-lstm-pipeline"
-PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 SHOWN = 5
 LEAST_FREE = 1e9
 """Bytes on the disk of the project: the demo takes a tenth of that, NTU's skeletons several times as much."""
@@ -63,7 +63,7 @@ def environment(root: Path) -> Iterator[Finding]:
     """Python, and the installed packages against `constraints.txt`."""
     own = ".".join(map(str, sys.version_info[:3]))
     wanted = " or ".join(".".join(map(str, version)) for version in PYTHONS)
-    yield Finding("Python", own, "" if sys.version_info[:2] in PYTHONS else f"use {wanted}: make setup PYTHON=python3.11")
+    yield Finding("Python", own, "" if sys.version_info[:2] in PYTHONS else f"use {wanted}: remove .venv, then make setup")
     path = root / "constraints.txt"
     if not path.exists():
         yield Finding("packages", "there is no constraints.txt", "get it from git: git checkout constraints.txt")
