@@ -207,8 +207,8 @@ def _meta(document: dict[str, Any]) -> Meta:
     meta, joints = Meta(**document), range(len(document["joints"]))
     if sorted(meta.mirror) != list(joints) or not all(a in joints and b in joints for a, b in meta.bones):
         raise ValueError("mirror or bones of joints that are not there")
-    if not (meta.bodies >= 1 and meta.fps > 0 and meta.actions):
-        raise ValueError("no bodies, no frames a second, or no actions")
+    if not (meta.bodies >= 1 and meta.fps >= 0 and meta.actions):  # 0 where nobody published the rate
+        raise ValueError("no bodies, a rate of frames below 0, or no actions")
     return meta
 
 

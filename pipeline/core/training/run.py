@@ -204,8 +204,9 @@ def last_network(job: Job, store: Store) -> STALSTM:
 def restore(job: Job, store: Store) -> STALSTM:
     """The network that a finished job left in its `target`; `WeightsUnfit` where its weights are not there, or none of it."""
     model = last_network(job, store)
-    weights = read_weights(job.target)
-    fit(weights, model.state_dict(), job.target / "model.pt")
+    weights, free = read_weights(job.target), getattr(model.main, "sizes_are_learned", False)
+    own = {name: weight for name, weight in model.state_dict().items() if not (free and name.startswith("main."))}
+    fit(weights, own, job.target / "model.pt")
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
