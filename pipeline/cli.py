@@ -437,6 +437,17 @@ def doctor() -> None:
 
 
 @main.command()
+@click.argument("cell")
+def trace(cell: str) -> None:
+    """Say what a cell's results were made from: commit, data, code, parameters, machine; and how to make them again."""
+    from pipeline import tracking  # noqa: PLC0415
+    from pipeline.commands import trace as work  # noqa: PLC0415
+
+    for line in work.main(Path.cwd(), cell, tracking.run_of):
+        click.echo(shown(line))
+
+
+@main.command()
 def mend() -> None:
     """Repair what a killed DVC left empty or cut: locks, and its note of who is at work."""
     from pipeline.commands import mend as work  # noqa: PLC0415

@@ -27,8 +27,8 @@ import pandas as pd
 
 from pipeline.core import made
 from pipeline.core.errors import ParamsError, ResultsMissing, StoreMismatch
+from pipeline.core.files import digests, flatten, read_json, sha256, write_json
 from pipeline.core.files import fingerprint as fingerprint_of
-from pipeline.core.files import flatten, read_json, sha256, write_json
 from pipeline.core.owners import claim
 from pipeline.core.places import DATA, PARAMS, WORK
 from pipeline.core.settings import Method, Settings, Training
@@ -240,8 +240,9 @@ def train(cell: Cell, stage: str, work: Callable[[Job], list[Row]], todo: list[J
 
 
 def document_of_results(cell: Cell) -> dict[str, Any]:
-    """The content of `run.json` once all is trained: `document` with the digest of each run's weights."""
-    return document(cell, "finetune") | {"runs": made.digests(weights_of(cell, "finetune"))}
+    """The content of `run.json` once all is trained: `document` with digests of each run's weights and of `history.csv`."""
+    own = {"runs": made.digests(weights_of(cell, "finetune")), "files": digests(cell.results, ["history.csv"])}
+    return document(cell, "finetune") | own
 
 
 def weights_of(cell: Cell, stage: str) -> dict[tuple[int, int], Path]:

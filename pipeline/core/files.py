@@ -20,6 +20,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of files in a folder, by name."""
+    return {name: sha256(folder / name) for name in sorted(names)}
+
+
 def digest_of(path: Path) -> Path:
     """The file beside a committed one that has its SHA-256, as `sha256sum -c` reads it."""
     return path.with_name(f"{path.name}.sha256")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -230,6 +230,9 @@ def _cell(name: str, config: Config, protocol: ProtocolResult) -> CellResult:
     evaluate, finetune = (f"cells/{cell.group}/{name}/dvc.yaml:{stage}" for stage in ("evaluate", "finetune"))
     predictions, alpha, beta = (_table(folder / "evaluate" / f"{t}.csv", evaluate) for t in ("predictions", "alpha", "beta"))
     history, run = _table(folder / "history.csv", finetune), _run(folder / "run.json", finetune)
+    _check_files(folder, run, finetune)
+    if (folder / "evaluate/metrics.json").exists():
+        _check_files(folder / "evaluate", _run(folder / "evaluate/metrics.json", evaluate), evaluate)
     _check_split(folder, run, cell.dataset, cell.protocol, finetune)
     _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.seeds], evaluate)
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
@@ -246,9 +249,23 @@ def _copies(dataset: str, protocol: str) -> frozenset[tuple[int, str]]:
 
 def _run(path: Path, target: str) -> dict[str, Any]:
     try:
-        return cast(dict[str, Any], json.loads(path.read_text()))
+        content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ResultsMissing(f"{path}: expected the identity of the runs ({error}); run `dvc repro {target}`") from error
+    if not isinstance(content, dict):
+        raise ResultsMissing(
+            f"{path}: expected the identity of the runs, found {type(content).__name__}; run `dvc repro {target}`"
+        )
+    return content
+
+
+def _check_files(folder: Path, recorded: dict[str, Any], target: str) -> None:
+    """Tables are those that were written, where their SHA-256 was written down with them."""
+    for name, digest in dict(recorded.get("files") or {}).items():
+        if not (folder / name).exists() or sha256(folder / name) != digest:
+            raise ResultsMissing(
+                f"{folder / name}: not the file that was written, changed or cut since; run `dvc repro {target}`"
+            )
 
 
 def _check_split(folder: Path, run: dict[str, Any], dataset: str, protocol: str, target: str) -> None:

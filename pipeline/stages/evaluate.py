@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.core import cell as cells
 from pipeline.core.cell import RunAll, one_by_one
-from pipeline.core.files import whole_folder, write_json
+from pipeline.core.files import digests, whole_folder, write_json
 from pipeline.core.training.job import Job
 
 Table = npt.NDArray[np.float64]
@@ -41,7 +41,8 @@ def main(target: str, run_all: RunAll = one_by_one) -> None:
         predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n", float_format="%.6g")
         write_attention([r.alpha for r in results if r.alpha is not None], clips, ["label", "bin", "joint"], folder / "alpha.csv")
         write_attention([r.beta for r in results if r.beta is not None], clips, ["label", "bin"], folder / "beta.csv")
-        write_json(metrics(predictions), folder / "metrics.json")
+        files = {"files": digests(folder, (path.name for path in folder.iterdir()))}
+        write_json(metrics(predictions) | files, folder / "metrics.json")
 
 
 def work(job: Job) -> Result:

@@ -10,7 +10,7 @@ from pipeline.tracking.live import INTERVAL_S, Live, watch
 from pipeline.tracking.models import Exported
 from pipeline.tracking.models import add as add_models
 from pipeline.tracking.server import check_servable, serve
-from pipeline.tracking.store import connect, state, uri
+from pipeline.tracking.store import connect, run_of, state, uri
 
 __all__ = [
     "INTERVAL_S",
@@ -20,6 +20,7 @@ __all__ = [
     "add_models",
     "check_servable",
     "connect",
+    "run_of",
     "serve",
     "state",
     "sync",

@@ -55,6 +55,7 @@ class Document:
         content = json.loads(path.read_text())
         content["runs"] = [(run["fold"], run["seed"]) for run in content["runs"]]
         content["fingerprint"]["pretrain"]  # every document has it
+        content.pop("files", None)
         return cls(**content)
 
 

@@ -153,6 +153,25 @@ def state(root: Path) -> tuple[str, str]:
     return f"{shown(address)}, not looked at", ""
 
 
+def run_of(root: Path, fingerprint: str) -> str:
+    """The id of the MLflow run of a cell with this fingerprint of `finetune`, or why there is none. Makes nothing."""
+    told, remedy_ = state(root)
+    if remedy_ or (uri(root).startswith("sqlite:///") and not sqlite_path(uri(root)).exists()):
+        return f"no run ({told})"
+    try:
+        client = connect(root)
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        runs = client.search_runs(experiments, f"tags.fingerprint_finetune = '{fingerprint}'", max_results=1000)
+    except TrackingUnavailable as error:
+        return f"no run ({cause(error)})"
+    cells = [run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    return (
+        f"run {', '.join(cells)} of {shown(uri(root))}"
+        if cells
+        else "no run of these results; `python -m pipeline track` adds it"
+    )
+
+
 def _state_of_sqlite(path: Path) -> tuple[str, str]:
     if not path.exists() or not path.stat().st_size:
         return f"{path} is made when something is tracked", ""

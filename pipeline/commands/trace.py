@@ -1,0 +1,123 @@
+"""Command `trace`: what the results of a cell were made from, and the command that makes them again. It changes nothing.
+
+What is known comes from `run.json` (parameters, data, fingerprints), DVC's lock (versions of data and code), `params.yaml`
+(provenance), git (the commit that recorded the results), the note of this machine (libraries, machine) and MLflow.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.pipelines import folder_of
+from pipeline.config import params as parameters
+from pipeline.config.params import Config
+from pipeline.core import cell as cells
+from pipeline.core import made
+from pipeline.core.errors import PipelineError, ResultsMissing
+from pipeline.core.files import flatten, read_json
+
+Tracking = Callable[[Path, str], str]
+"""The MLflow run of a fingerprint, or why there is none, in words; the command line hands it in."""
+
+
+def main(root: Path, name: str, tracking: Tracking) -> Iterator[str]:
+    """Lines about a cell of the grid. Raises `ParamsError` where there is no such cell, `ResultsMissing` without results."""
+    config = parameters.load(root / parameters.FILE)
+    cell, _ = parameters.for_cell(config, name)
+    results = root / "data/results" / cell.dataset / name
+    run = _read(results / "run.json", name)
+    lock, place = _lock(root, name, config)
+    yield f"{name}: protocol {run['protocol']}, recipe {run['recipe']}, method {run['method']}, data set {run['dataset']}"
+    yield from _numbers(results)
+    yield from _commit(root, lock, place)
+    yield from _data(run, lock)
+    yield from _code(name, run, lock)
+    yield from _machine(name, run)
+    yield f"MLflow: {tracking(root, run['fingerprint']['finetune'])}"
+    yield from _parameters(root, run, config)
+    yield f"again: python -m pipeline use {cell.group} && dvc repro {place.parent.relative_to(root).as_posix()}/dvc.yaml"
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = read_json(path)
+        missing = {"protocol", "recipe", "method", "dataset", "fingerprint", "params", "data", "runs"} - set(content)
+    except (OSError, ValueError, TypeError) as error:
+        advice = f"run `dvc repro`, or `dvc pull` where a remote has it ({error})"
+        raise ResultsMissing(f"{path}: expected the results of {name}; {advice}") from error
+    if missing:
+        raise ResultsMissing(f"{path}: has no {', '.join(sorted(missing))}; run `dvc repro`")
+    return content
+
+
+def _lock(root: Path, name: str, config: Config) -> tuple[dict[str, dict[str, str]], Path]:
+    """By stage of the cell the hash that DVC's lock has of each dependency and output, and the lock's path."""
+    place = root / folder_of(name, config.every[name]) / "dvc.lock"
+    try:
+        stages = parameters.parse(place.read_text(encoding="utf-8"))["stages"]
+        return {s: {e["path"]: e["md5"] for e in (*d.get("deps", ()), *d.get("outs", ()))} for s, d in stages.items()}, place
+    except Exception:  # there is none, or it is cut: the rest is told all the same
+        return {}, place
+
+
+def _numbers(results: Path) -> Iterator[str]:
+    try:
+        document = read_json(results / "evaluate/metrics.json")
+        samples = sum(run["samples"] for run in document["runs"])
+        yield f"accuracy: {document['accuracy']:g} % of {samples} predictions, {len(document['runs'])} runs"
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        yield f"accuracy: not evaluated ({type(error).__name__}: {error})"
+
+
+def _commit(root: Path, lock: Mapping[str, Mapping[str, str]], place: Path) -> Iterator[str]:
+    """The last commit that changed the hash of the evaluation in the lock: the one that recorded these results."""
+    evaluated = next((h for path, h in lock.get("evaluate", {}).items() if path.endswith("/evaluate")), "")
+    command = ["git", "log", "-1", "--format=%H %cs %s", f"-S{evaluated}", "--", str(place.relative_to(root))]
+    found = ""
+    if evaluated:
+        try:
+            found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            found = ""
+    yield f"commit: {found or 'no commit has these results in its lock'}"
+
+
+def _data(run: Mapping[str, Any], lock: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    yield from (f"data: {key} {value}" for key, value in run["data"].items())
+    known = {path: h for stage in lock.values() for path, h in stage.items() if path.startswith("data/")}
+    yield from (f"data: {path} md5 {h}" for path, h in sorted(known.items()))
+
+
+def _code(name: str, run: Mapping[str, Any], lock: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for stage, recorded in run["fingerprint"].items():
+        try:
+            now = cells.fingerprint(cells.load(name, stage), stage)
+            same = "as on disk" if now == recorded else f"on disk it is {now}: parameters, data or code changed since"
+        except (PipelineError, OSError) as error:
+            same = f"cannot be compared here ({error})" if stage != "pretrain" else "the method has no such stage"
+        yield f"fingerprint of {stage}: {recorded}, {same}"
+    known = {path: h for stage in lock.values() for path, h in stage.items() if path.startswith("pipeline/")}
+    yield from (f"code: {path} md5 {h}" for path, h in sorted(known.items()))
+
+
+def _machine(name: str, run: Mapping[str, Any]) -> Iterator[str]:
+    noted = made.noted(name, "finetune")
+    if noted.get("fingerprint") != run["fingerprint"]["finetune"]:
+        yield "machine: not noted here, these results came from elsewhere; constraints.txt of their commit has the libraries"
+        return
+    yield "machine: " + ", ".join(f"{key} {value}" for key, value in noted["machine"].items())
+    yield "libraries: " + ", ".join(f"{key} {value}" for key, value in noted["libraries"].items())
+
+
+def _parameters(root: Path, run: Mapping[str, Any], config: Config) -> Iterator[str]:
+    """A line a parameter: its value, provenance and reason; and whether the recipe set it, in place of what the reason is of."""
+    known = {key: (tag, reason) for key, _, tag, reason in parameters.provenance(root / parameters.FILE)}
+    changed = flatten(config.params.recipes.get(run["recipe"], {}))
+    for key, value in run["params"].items():
+        by = f" (recipe {run['recipe']})" if key in changed else ""
+        tag, reason = known.get(f"recipes.{run['recipe']}.{key}", known.get(key, ("", "")))
+        told = f"  [{tag}] {reason}" if tag else ""
+        yield f"parameter: {key} = {value}{by}{told}"

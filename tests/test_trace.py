@@ -1,0 +1,98 @@
+"""Command `trace`: everything that is recorded of a cell's results, from the files that record it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from pipeline import tracking
+from pipeline.commands import trace
+from pipeline.config import params as parameters
+from pipeline.core import cell as cells
+from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.stages import evaluate, finetune
+from tests.conftest import write_params
+
+CELL = "p-lstm"
+LOCK = Path("cells/p", CELL, "dvc.lock")
+
+
+@pytest.fixture
+def trained(small_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cell without pretraining, trained, evaluated and committed with a lock."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for stage in (finetune, evaluate):
+        stage.main(CELL)
+    out = {"path": f"data/results/demo/{CELL}/evaluate", "md5": "e" * 32 + ".dir"}
+    store = {"path": "data/skeletons/demo/sbu", "md5": "a" * 32 + ".dir"}
+    core = {"path": "pipeline/core", "md5": "c" * 32 + ".dir"}
+    LOCK.parent.mkdir(parents=True)
+    LOCK.write_text(yaml.safe_dump({"schema": "2.0", "stages": {"evaluate": {"deps": [store, core], "outs": [out]}}}))
+    return small_project
+
+
+def git(*arguments: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def lines(root: Path) -> list[str]:
+    return list(trace.main(root, CELL, lambda _root, fingerprint: f"run of {fingerprint}"))
+
+
+def test_all_that_is_recorded(trained: Path) -> None:
+    git("init", "-q")
+    git("add", str(LOCK))
+    git("commit", "-qm", "Results of a cell")
+    Path("other").touch()
+    git("add", "other")
+    git("commit", "-qm", "Something else")
+    found = lines(trained)
+    run = json.loads(Path(f"data/results/demo/{CELL}/run.json").read_text())
+    accuracy = json.loads(Path(f"data/results/demo/{CELL}/evaluate/metrics.json").read_text())["accuracy"]
+    own = run["fingerprint"]["finetune"]
+    assert found[:2] == [
+        f"{CELL}: protocol p, recipe paper, method lstm, data set demo",
+        f"accuracy: {accuracy:g} % of {2 * (6 + 12)} predictions, 4 runs",
+    ]
+    assert found[2].startswith(f"commit: {git('rev-parse', 'HEAD~1')} ") and found[2].endswith(" Results of a cell")
+    assert f"data: store_sha256 {run['data']['store_sha256']}" in found
+    assert f"data: data/skeletons/demo/sbu md5 {'a' * 32}.dir" in found
+    assert f"code: pipeline/core md5 {'c' * 32}.dir" in found
+    assert f"fingerprint of finetune: {own}, as on disk" in found
+    assert any(line.startswith("libraries: ") and f"torch {torch.__version__}" in line for line in found)
+    assert f"MLflow: run of {own}" in found
+    assert "parameter: model.hidden = 8  [re-implementation]" not in found  # a file without comments
+    assert "parameter: model.hidden = 8" in found
+    assert found[-1] == f"again: python -m pipeline use p && dvc repro cells/p/{CELL}/dvc.yaml"
+
+
+def test_what_changed_since_and_what_is_not_known(trained: Path) -> None:
+    document = parameters.read()
+    document["finetune"] |= {"joint": 2}
+    write_params(document)
+    Path(f".work/made/{CELL}/finetune.json").unlink()
+    LOCK.write_text("cut")
+    found = lines(trained)
+    now = cells.fingerprint(cells.load(CELL, "finetune"), "finetune")
+    assert any(line.endswith(f"on disk it is {now}: parameters, data or code changed since") for line in found)
+    assert "commit: no commit has these results in its lock" in found
+    assert any(line.startswith("machine: not noted here") for line in found)
+    assert tracking.run_of(trained, now) == f"no run ({trained}/mlflow.db is made when something is tracked)"
+    assert not (trained / "mlflow.db").exists()
+
+
+def test_no_such_cell_no_results_and_cut_ones(trained: Path) -> None:
+    with pytest.raises(ParamsError, match="the grid has no cell 'x'"):
+        list(trace.main(trained, "x", lambda *_: ""))
+    Path(f"data/results/demo/{CELL}/run.json").write_text("{}")
+    with pytest.raises(ResultsMissing, match=r"run\.json: has no data, dataset, fingerprint"):
+        lines(trained)
+    Path(f"data/results/demo/{CELL}/run.json").unlink()
+    with pytest.raises(ResultsMissing, match=r"expected the results of p-lstm; run `dvc repro`, or `dvc pull`"):
+        lines(trained)
