@@ -131,10 +131,26 @@ def build(document: Mapping[str, Any], where: str = str(FILE)) -> Config:
     for dataset, stores in params.normalize.variants.items():
         for store in stores:
             section_of(params.normalize, dataset, store, where)
+    _check_changes(params, where)
     every = grid.cells(params, where)
     cells = grid.used(params, every, where)
     grid.check(params, cells, where)
     return Config(params, every, cells, where)
+
+
+def _check_changes(params: Params, where: str) -> None:
+    """What recipes and candidates change must be possible, whether something in use takes them or not."""
+    plain = params.model_dump(exclude={"grid", "search", "recipes", "methods", "use"})
+    laid = {f"recipes.{name}": (plain, changes) for name, changes in params.recipes.items()}
+    if search := params.search:
+        base = overlay(plain, search.base, "search.base")
+        laid |= {f"search.candidates.{name}.changes": (base, made.changes) for name, made in search.candidates.items()}
+    for key, (below, changes) in laid.items():
+        document = overlay(below, changes, key)
+        for section in changes:
+            known = getattr(params, section)
+            if isinstance(known, Section):
+                _validated(type(known), document[section], f"{where}: {key}.{section}")
 
 
 def _validated(model: type[_S], document: object, where: str) -> _S:
