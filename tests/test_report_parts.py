@@ -76,7 +76,7 @@ def test_roles_follow_the_switches_of_params_yaml() -> None:
     assert {name: role(methods[method]) for name, method in ROLES.items()} == {name: name for name in ROLES}
     assert role(Method(spatial=True, temporal=False, staged=False, regularised=False)) is None
     assert sorted(ROLES.values()) == sorted(name for name, method in methods.items() if method.network is None)
-    assert [role(methods[name]) for name in EARLIER] == [None] * 6
+    assert [role(methods[name]) for name in EARLIER] == [None] * len(EARLIER)
     assert [text.label(m) for m in ("lstm-noreg", "ta-lstm-scratch", "gru-noreg")] == [
         "LSTM without regularisers",
         "TA-LSTM without staged training",
