@@ -277,8 +277,10 @@ def test_notes_to_rows_have_their_own_marks(project: Project) -> None:
     lines = page().splitlines()
     marked = [line.split("|")[1].strip() for line in lines if re.match(r"\| [^|]* [*†‡§] \|", line)]
     assert marked == ["Raw skeleton (Ji et al.) *", "Joint feature (Ji et al.) *", "ST-LSTM + trust gates (Liu et al.) †"]
-    note = "* no description with its parameters was found: ours is a reading in their spirit and never ranked."
-    note = "\\" + note + " † probably not in the paper's own table; not re-run."
+    note = (
+        r"\* no description with its parameters was found: ours is a reading in their spirit and never ranked."
+        " † probably not in the paper's own table; not re-run."
+    )
     assert any(line.startswith(note) for line in lines)
     written = (REPORT / "tables" / "comparison-sbu.tex").read_text()
     assert r"ST-LSTM + trust gates (Liu et al.) \textdagger{} &" in written and "†" not in written
