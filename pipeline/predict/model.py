@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from scipy.special import softmax
 
 from pipeline.core.model import STALSTM
 from pipeline.core.skeletons import Frames, Meta, Store
 from pipeline.core.training.augment import views
-from pipeline.core.training.batches import Clips
+from pipeline.core.training.batches import Change, Clips
 from pipeline.core.training.files import State
 from pipeline.core.training.loop import Prediction as Answer
-from pipeline.core.training.loop import device_of, predict_views
+from pipeline.core.training.loop import device_of, predict
 from pipeline.datasets.shared.errors import ArchiveMismatch, MalformedSkeleton
 from pipeline.datasets.shared.reading import ReadClip
 from pipeline.errors import InputUnusable
@@ -118,11 +119,13 @@ class Model:
     def stream(self, files: Iterable[File], refuse: Refuse | None = None) -> Iterator[Prediction]:
         """The predictions for raw files; `refuse` takes the error of one that cannot be read, which else ends it all."""
         waiting: list[Named] = []
+        frames = 0
         for clip in self._clips(files, refuse):
             waiting.append(clip)
-            if len(waiting) == SIZE or sum(len(c.frames) for _, c in waiting) >= MOST_FRAMES:
+            frames += len(clip[1].frames)
+            if len(waiting) == SIZE or frames >= MOST_FRAMES:
                 yield from self._answers(waiting)
-                waiting = []
+                waiting, frames = [], 0
         if waiting:
             yield from self._answers(waiting)
 
@@ -161,12 +164,28 @@ class Model:
     def answer(self, clips: Clips) -> Answer:
         """Logits and attention of clips in their order, as the stage `evaluate` has them; of several seeds the means."""
         seen = views(self.card.meta, self.card.settings.evaluate.views)
-        each = [predict_views(network, clips, SIZE, self._device, seen) for network in self._networks]
+        each = [_answer(network, clips, self._device, seen) for network in self._networks]
         if len(each) == 1:
             return each[0]
         logits = np.stack([one.logits for one in each]).mean(axis=0)
         alpha, beta = (_means([getattr(one, name) for one in each]) for name in ("alpha", "beta"))
         return Answer(np.asarray(logits, np.float32), alpha, beta)
+
+
+def _answer(network: STALSTM, clips: Clips, device: torch.device, seen: Sequence[Change | None]) -> Answer:
+    """What `predict_views` answers, to the bit: attention is cut into clips for the first view alone."""
+    first = predict(network, clips, SIZE, device, seen[0])
+    logits = np.stack([first.logits, *(_logits(network, clips, device, view) for view in seen[1:])]).mean(axis=0)
+    return Answer(np.asarray(logits, np.float32), first.alpha, first.beta)
+
+
+@torch.no_grad()
+def _logits(network: STALSTM, clips: Clips, device: torch.device, view: Change | None) -> Weights:
+    """Of the same batches as those of `predict`: another batch may round otherwise."""
+    logits = np.zeros((len(clips), network.config.classes), np.float32)
+    for places, batch in clips.in_order(SIZE, view):
+        logits[places] = network(batch.x.to(device), batch.mask.to(device)).logits.cpu().numpy()
+    return logits
 
 
 def _means(each: Sequence[Sequence[Weights]]) -> list[Weights]:

@@ -20,7 +20,8 @@ from pipeline.running import executors, ranks
 J = TypeVar("J")
 R = TypeVar("R")
 
-PRELOAD = ("torch", "pandas")
+PRELOAD = ("pipeline.core.training.run", "pipeline.cli")
+"""What workers inherit instead of importing it each: torch, pandas and the training, and what a worker imports of its parent."""
 
 
 def of_stage(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Training) -> list[R]:
@@ -42,7 +43,7 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
     """
     if not jobs:
         return []
-    with executors.executor(len(jobs), PRELOAD) as (pool, _):
+    with executors.executor(len(jobs), PRELOAD, without_compiler) as (pool, _):
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in tqdm(as_completed(futures), title, len(jobs), disable=not sys.stderr.isatty()):
@@ -57,6 +58,21 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
                 raise
             raise TrainingFailed(f"{title}: run {_failed(futures, jobs)}: {type(error).__name__}: {error}") from error
     return [future.result() for future in futures]
+
+
+def without_compiler() -> None:
+    """Let torch's Adam step without torch's compiler, whose import takes over a second in each process; nothing here compiles.
+
+    What torch wraps around these methods matters to its compiler alone, and to `differentiable`, which is off. Where another
+    version of torch wraps nothing, this changes nothing.
+    """
+    import torch  # noqa: PLC0415
+
+    for method in vars(torch.optim.Optimizer).values():
+        if (inner := getattr(method, "__wrapped__", None)) is not None:
+            setattr(inner, "__dynamo_disable", inner)
+    if (step := getattr(torch.optim.Adam.step, "__wrapped__", None)) is not None:
+        torch.optim.Adam.step = torch.no_grad()(step)  # type: ignore[method-assign]
 
 
 def _failed(futures: Sequence[Future[Any]], jobs: Sequence[Any]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from pipeline.datasets.ntu import inflate
+from pipeline.datasets.shared import inflate
 from pipeline.datasets.shared.clips import write_table
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
 from pipeline.datasets.shared.sources import DAMAGED, check_size, files_below

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.files import whole
+from pipeline.datasets.shared import inflate
 from pipeline.datasets.shared.errors import ArchiveMismatch, RawDataMissing
 
 File = tuple[str, str, bytes]  # its name, where it is, its content
@@ -58,7 +59,7 @@ def read_member(archive: zipfile.ZipFile, member: str) -> bytes:
     """Content of a member, checked by its CRC-32; `ArchiveMismatch` where it is damaged, encrypted or far too large."""
     check_size(archive.getinfo(member), str(archive.filename))
     try:
-        return archive.read(member)
+        return inflate.read(archive, archive.getinfo(member))
     except DAMAGED as error:
         raise ArchiveMismatch(f"{archive.filename}: {member} cannot be read ({error}); get the archive again") from error
 

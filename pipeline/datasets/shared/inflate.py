@@ -23,21 +23,27 @@ UTF_8, UNUSUAL = 0x800, 0x2061  # flags of a member: its name is UTF-8; encrypte
 
 def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Content of a member, checked by its size and CRC-32. Raises what `zipfile` raises."""
-    return (_fast(info, archive.fp.fileno()) if archive.fp else None) or archive.read(info)
+    return _fast(archive, info) or archive.read(info)
 
 
-def _fast(info: zipfile.ZipInfo, file: int) -> bytes | None:
-    """The content, or None where `zipfile` should have a look; the position of `file`, a descriptor of the archive, stays."""
+def _fast(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
+    """The content, or None where `zipfile` should have a look; its place in the file stays."""
     if deflate is None or info.compress_type != zipfile.ZIP_DEFLATED or info.flag_bits & UNUSUAL:
         return None
+    try:
+        file = archive.fp.fileno() if archive.fp else -1
+        packed = _packed(info, file)
+        content = bytes(deflate.deflate_decompress(packed, info.file_size))
+    except (OSError, deflate.DeflateError, ValueError, OverflowError):  # no file on disk; damaged, or cut short
+        return None
+    return content if len(content) == info.file_size and deflate.crc32(content) == info.CRC else None
+
+
+def _packed(info: zipfile.ZipInfo, file: int) -> bytes:
+    """The member as it lies in the archive; `ValueError` where what stands before it is not what the directory says."""
     name = info.orig_filename.encode("utf-8" if info.flag_bits & UTF_8 else "cp437")
     header = os.pread(file, HEADER.size + len(name), info.header_offset)
     if not (header.startswith(SIGNATURE) and header.endswith(name) and len(header) == HEADER.size + len(name)):
-        return None
+        raise ValueError(info.filename)
     *_, name_size, extra_size = HEADER.unpack_from(header)
-    packed = os.pread(file, info.compress_size, info.header_offset + HEADER.size + name_size + extra_size)
-    try:
-        content = bytes(deflate.deflate_decompress(packed, info.file_size))
-    except (deflate.DeflateError, ValueError, OverflowError):  # damaged, or cut short
-        return None
-    return content if len(content) == info.file_size and deflate.crc32(content) == info.CRC else None
+    return os.pread(file, info.compress_size, info.header_offset + HEADER.size + name_size + extra_size)

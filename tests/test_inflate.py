@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.ntu import inflate
+from pipeline.datasets.shared import inflate
 
 TEXT = b"1 2 3\r\n" * 5000
 NAMES = ("a.skeleton", "folder/b.skeleton", "Übung.skeleton")
@@ -82,3 +83,8 @@ def test_an_encrypted_member_is_left_to_zipfile(source: Path) -> None:
     source.write_bytes(data)
     with pytest.raises(RuntimeError, match="encrypted"):
         read(source, NAMES[0])
+
+
+def test_an_archive_in_memory_is_left_to_zipfile(source: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(source.read_bytes())) as archive:
+        assert inflate.read(archive, archive.getinfo(NAMES[1])) == TEXT + NAMES[1].encode()
