@@ -20,8 +20,7 @@ from pipeline.running import executors, ranks
 J = TypeVar("J")
 R = TypeVar("R")
 
-PRELOAD = ("pipeline.core.training.run", "pipeline.cli")
-"""What workers inherit instead of importing it each: torch, pandas and the training, and what a worker imports of its parent."""
+PRELOAD = ("pipeline.running.preload",)
 
 
 def of_stage(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Training) -> list[R]:
