@@ -17,10 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import click
 import numpy as np
@@ -37,12 +38,14 @@ from pipeline.config.params import FILE, build, overlay, read
 from pipeline.config.resolve import plain
 from pipeline.core.files import sha256
 from pipeline.core.model import STALSTM, Config
-from pipeline.core.settings import Settings
+from pipeline.core.settings import Method, Settings
 from pipeline.core.skeletons import Meta
 from pipeline.core.training import phases as methods
 from pipeline.core.training import run as training_run
 from pipeline.core.training.batches import Batch, Clips
+from pipeline.core.training.files import write_live
 from pipeline.core.training.job import Job
+from pipeline.core.training.job import Row as Epoch
 from pipeline.core.training.loop import Rate, Trainer
 from pipeline.running import runs
 
@@ -89,7 +92,7 @@ class Bench:
         return statistics.median(found)
 
 
-def settings(method: str, recipe: str, **training: object) -> tuple[object, Settings]:
+def settings(method: str, recipe: str, **training: object) -> tuple[Method, Settings]:
     """Method and settings of a recipe of params.yaml."""
     document = read()
     changed = overlay(document, document["recipes"][recipe], f"recipes.{recipe}")
@@ -200,16 +203,8 @@ def job_of(bench: Bench, name: str, epochs: int, clips: int) -> Job:
     method, own = settings("sta-lstm", "paper", device=bench.device.type, unit="epochs", fit="train")
     own = replace(own, finetune=replace(own.finetune, main=epochs, joint=epochs))
     own = replace(own, training=replace(own.training, batch=16))
-    return Job(
-        **{"stage": "finetune", "fold": 1, "seed": 1, "method": method, "params": own, "store": store, "split": split},  # type: ignore[arg-type]
-        **{
-            "start": None,
-            "steps_before": 0,
-            "target": folder,
-            "live": folder / "live.csv",
-            "checkpoint": folder / "checkpoint.pt",
-        },
-    )
+    live, checkpoint = folder / "live.csv", folder / "checkpoint.pt"
+    return Job("finetune", 1, 1, method, own, store, split, None, 0, folder, live, checkpoint)
 
 
 class Stopped(Exception):
@@ -222,21 +217,20 @@ def resume(bench: Bench) -> Iterator[Row]:
     whole, again, cut = (job_of(bench, name, epochs, clips) for name in ("whole", "again", "cut"))
     for job in (whole, again):
         training_run.train(job)
-    every, write = training_run.CHECKPOINT_EVERY_S, training_run.write_live
+    every = training_run.CHECKPOINT_EVERY_S
 
-    def stop(job: Job, rows: list[training_run.Row]) -> None:
-        write(job, rows)
+    def stop(job: Job, rows: list[Epoch]) -> None:
+        write_live(job, rows)
         if len(rows) == epochs + 1:  # in the second phase
             raise Stopped
 
-    training_run.CHECKPOINT_EVERY_S, training_run.write_live = -1.0, stop
+    training_run.CHECKPOINT_EVERY_S = -1.0
     try:
-        training_run.train(cut)
-    except Stopped:
-        training_run.write_live = write
+        with mock.patch.object(training_run, "write_live", stop), suppress(Stopped):
+            training_run.train(cut)
         training_run.train(cut)
     finally:
-        training_run.CHECKPOINT_EVERY_S, training_run.write_live = every, write
+        training_run.CHECKPOINT_EVERY_S = every
     yield Row("resume", "stopped and resumed against uninterrupted", differ(whole, cut))
     yield Row("twice", "the same run twice", differ(whole, again))
 
@@ -352,7 +346,7 @@ def describe(device: torch.device) -> str:
     if device.type != "cuda":
         return f"{device}: the script itself is tried, nothing here says anything about a GPU; torch {torch.__version__}"
     card = torch.cuda.get_device_properties(device)
-    versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"  # type: ignore[no-untyped-call]
     return f"{card.name}, {card.total_memory / 1e9:.0f} GB, {versions}"
 
 

@@ -48,11 +48,12 @@ SAME = "of the same project, installed from the folder that all machines share, 
 
 
 @contextmanager
-def executor(jobs: int, preload: Sequence[str]) -> Iterator[tuple[Executor, int]]:
+def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None = None) -> Iterator[tuple[Executor, int]]:
     """An executor for so many jobs, and its number of workers: on this machine one a core and none more than jobs.
 
-    `preload` are modules that a pool of processes imports once, before its workers part. These leave Ctrl-C to this process and
-    end with it. A failure inside the `with` cancels what has not begun. Raises `SchedulerUnavailable` and `WorkerUnfit`.
+    `preload` are modules that a pool of processes imports once, before its workers part; `begin` is what each of these does
+    first. They leave Ctrl-C to this process and end with it. A failure inside the `with` cancels what has not begun. Raises
+    `SchedulerUnavailable` and `WorkerUnfit`.
     """
     if address := os.environ.get(VARIABLE):
         with remote(address) as found:
@@ -64,7 +65,7 @@ def executor(jobs: int, preload: Sequence[str]) -> Iterator[tuple[Executor, int]
         resource_tracker.ensure_running()
         forkserver.ensure_running()
     workers = local_workers(jobs)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(begin,)) as pool:
         try:
             yield pool, workers
         except BaseException as error:
@@ -74,6 +75,12 @@ def executor(jobs: int, preload: Sequence[str]) -> Iterator[tuple[Executor, int]
                 for process in processes:
                     process.terminate()
             raise
+
+
+def _start_worker(begin: Callable[[], None] | None) -> None:
+    end_with_parent()
+    if begin:
+        begin()
 
 
 def local_workers(jobs: int) -> int:
