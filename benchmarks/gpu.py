@@ -295,7 +295,7 @@ def many(bench: Bench) -> Iterator[Row]:
         together = alone = 0.0
         for method in METHODS:
             switches, own = settings(method, recipe)
-            schedule = [*methods.pretrain_phases(switches, own), *methods.finetune_phases(switches, own)]  # type: ignore[arg-type]
+            schedule = [*methods.pretrain_phases(switches, own), *methods.finetune_phases(switches, own)]
             for phase in (p for p in schedule if p.length):
                 steps = phase.length * (1 if own.training.unit == "iterations" else math.ceil(SBU_CLIPS / own.training.batch))
                 one, all_of_them = phase_cost(bench, own, methods.config(phase, own, SBU_META), phase, count)
