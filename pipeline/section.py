@@ -13,6 +13,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """Base of all sections: no unknown keys, no silent conversions, immutable."""
+    """Base of all sections: no unknown keys, no silent conversions, finite numbers, immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

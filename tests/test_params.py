@@ -436,7 +436,7 @@ def test_overlay_of_an_unknown_key_is_named(document: dict[str, Any]) -> None:
 
 def test_overlay_with_an_impossible_value_is_named(document: dict[str, Any]) -> None:
     put(document, "recipes.demo", {"training": {"batch": 0}})
-    with pytest.raises(ParamsError, match=r"training\.batch: .*greater than or equal to 1"):
+    with pytest.raises(ParamsError, match=r"recipes\.demo\.training: 1 value.*\n  batch: .* greater than or equal to 1"):
         params.for_cell(params.build(document), "demo-sbu-lstm")
 
 
@@ -749,3 +749,35 @@ def test_deep_nesting_is_an_error_for_people(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("a: " + "[" * 5000 + "]" * 5000)
     with pytest.raises(ParamsError, match=r"cannot be read: nested too deeply"):
         params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("objective", "lambda3"), float("inf"), r"objective\.lambda3: Input should be a finite number"),
+        (("recipes", "unused", "training", "batches"), 4, r"recipes\.unused\.training\.batches: there is no such parameter"),
+        (
+            ("recipes", "unused", "training", "batch"),
+            True,
+            r"recipes\.unused\.training: 1 value\(s\) .*\n  batch: .* integer",
+        ),
+        (("recipes", "unused", "model", "dropout"), float("nan"), r"recipes\.unused\.model: 1 value\(s\)"),
+    ],
+)
+def test_what_nothing_in_use_takes_is_checked_too(path: tuple[str, ...], value: object, said: str) -> None:
+    document = document_of_params()
+    document["recipes"]["unused"] = {}
+    section = document
+    for key in path[:-1]:
+        section = section.setdefault(key, {})
+    section[path[-1]] = value
+    with pytest.raises(ParamsError, match=said):
+        params.build(document)
+
+
+def test_what_a_candidate_changes_is_checked_before_the_search() -> None:
+    document = document_of_params()
+    name = next(iter(document["search"]["candidates"]))
+    document["search"]["candidates"][name]["changes"] = {"model": {"velocitys": 5.0}}
+    with pytest.raises(ParamsError, match=rf"search\.candidates\.{name}\.changes\.model\.velocitys: there is no such parameter"):
+        params.build(document)
