@@ -119,25 +119,6 @@ def test_copies_of_training_sequences_count_for_nothing(tmp_path: Path, monkeypa
     assert "nw-ucla-xview (4 test sequences without copies of training sequences" in Path("reports/answers/report.md").read_text()
 
 
-def test_fresh_seeds_stand_beside_the_first_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The committed predictions once more under the names of the fresh cells: every effect comes again as it was."""
-    path = Path("reports/baseline/sbu.csv.gz")
-    table = pd.read_csv(ROOT / path)
-    again = table[table["cell"].str.fullmatch(r"sbu-(paper|tuned)-(sa-|ta-|sta-)?lstm")]
-    (tmp_path / path).parent.mkdir(parents=True)
-    pd.concat([table, again.assign(cell=again["cell"] + "-fresh", seed=again["seed"] + 5)]).to_csv(tmp_path / path, index=False)
-    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
-    monkeypatch.chdir(tmp_path)
-    answer.main()
-    found = pd.read_csv("reports/answers/tables/fresh.csv")
-    assert len(found) == 8 and found["fresh_points"].tolist() == found["points"].tolist()
-    repeats = dict(zip(found["verdict"], found["repeats"].fillna(""), strict=True))
-    assert repeats == {"undecided": "\N{EN DASH}", "equivalent": "\N{EN DASH}", "better": "yes"}
-    for name in ("switches", "effects", "recipes"):
-        own, committed = (pd.read_csv(folder / f"reports/answers/tables/{name}.csv") for folder in (tmp_path, ROOT))
-        pd.testing.assert_frame_equal(own, committed)
-
-
 @pytest.fixture
 def sbu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """An empty project with the committed parameters, and the committed predictions of SBU."""
@@ -145,6 +126,23 @@ def sbu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     (tmp_path / "reports/baseline").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return pd.read_csv(ROOT / "reports/baseline/sbu.csv.gz")
+
+
+def test_fresh_seeds_stand_beside_the_first_ones(sbu: pd.DataFrame) -> None:
+    """The committed predictions once more under the names of the fresh cells: every effect comes again as it was."""
+    path, tables = Path("reports/baseline/sbu.csv.gz"), Path("reports/answers/tables")
+    sbu.to_csv(path, index=False)
+    answer.main()
+    before = {name: pd.read_csv(tables / f"{name}.csv") for name in ("switches", "effects", "recipes")}
+    again = sbu[sbu["cell"].str.fullmatch(r"sbu-(paper|tuned)-(sa-|ta-|sta-)?lstm")]
+    pd.concat([sbu, again.assign(cell=again["cell"] + "-fresh", seed=again["seed"] + 5)]).to_csv(path, index=False)
+    answer.main()
+    found = pd.read_csv(tables / "fresh.csv")
+    assert len(found) == 8 and found["fresh_points"].tolist() == found["points"].tolist()
+    repeats = dict(zip(found["verdict"], found["repeats"].fillna(""), strict=True))
+    assert repeats == {"undecided": "\N{EN DASH}", "equivalent": "\N{EN DASH}", "better": "yes"}
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(pd.read_csv(tables / f"{name}.csv"), table)
 
 
 def test_effects_by_input(sbu: pd.DataFrame) -> None:

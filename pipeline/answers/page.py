@@ -27,7 +27,9 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
     sections = (
-        Section("Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)),)),
+        Section(
+            "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)), *_single(studies))
+        ),
         Section("Answers", tuple(_answers(found, rule))),
         Section("What each design can show", (designs(found, rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
@@ -42,6 +44,15 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         ),
     )
     return Page("RQ1 to RQ3: what the committed predictions say", "", sections, "python -m pipeline answer")
+
+
+def _single(studies: Sequence[Study]) -> Iterator[str]:
+    """A word on protocols that have not been run under every recipe of the others."""
+    every = {recipe for study in studies for recipe in study.recipes}
+    for study in studies:
+        if set(study.recipes) < every:
+            own = text.joined(list(study.recipes))
+            yield f"{study.protocol} has been run under {own} alone: its effects, and its part of every mean, are of that."
 
 
 def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
@@ -59,18 +70,24 @@ def over_all(found: dict[str, dict[str, Difference]], rule: Rule) -> dict[str, D
 
 
 def _answers(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
-    where = "the mean of " + text.joined(list(found)) if len(found) > 1 else f"{next(iter(found))} alone, one data set so far"
-    estimates = over_all(found, rule)
     for key, leads in LEADS.items():
-        names = [name for name in EFFECTS if EFFECTS[name].question == key and name in estimates]
-        named = sorted(names, key=lambda name: name not in leads)
-        parts = [f"{_title(name)}: {estimates[name].verdict}, {_numbers(estimates[name])}" for name in named]
-        yield (
-            f"**{key}. {QUESTIONS[key]}** {ONLY if key == 'RQ3' else ''}On {where}, over the recipes: {'; '.join(parts)}."
-            if parts
-            else f"**{key}.** Not run."
-        )
+        order = sorted([name for name in EFFECTS if EFFECTS[name].question == key], key=lambda name: name not in leads)
+        places = {name: [protocol for protocol, effects in found.items() if name in effects] for name in order}
+        parts = []
+        for where in dict.fromkeys(tuple(place) for place in places.values() if place):
+            names = [name for name in order if tuple(places[name]) == where]
+            estimates = over_all({protocol: found[protocol] for protocol in where}, rule)
+            told = "; ".join(f"{_title(name)}: {estimates[name].verdict}, {_numbers(estimates[name])}" for name in names)
+            parts.append(f"On {_where(where, len(found))}, over the recipes: {told}.")
+        only = ONLY if key == "RQ3" else ""
+        yield f"**{key}. {QUESTIONS[key]}** {only}{' '.join(parts)}" if parts else f"**{key}.** Not run."
     yield from _random_effects(found, rule)
+
+
+def _where(protocols: Sequence[str], studies: int) -> str:
+    if len(protocols) > 1:
+        return f"the mean of {text.joined(list(protocols))}"
+    return f"{protocols[0]} alone{', one data set so far' if studies == 1 else ''}"
 
 
 def _numbers(found: Difference) -> str:
