@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from pipeline.core.errors import StoreMismatch, TrainingFailed
 from pipeline.core.files import fingerprint
 from pipeline.running import runs
+from pipeline.running.errors import WorkerLost
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,12 @@ def test_fingerprints_follow_content_and_code(tmp_path: Path) -> None:
     assert first != fingerprint({"a": 1, "b": 3}, [code])
     code.write_text("a = 2\n")
     assert first != fingerprint({"a": 1, "b": 2}, [code])
+
+
+def ended(task: Task) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_ended_is_told() -> None:
+    with pytest.raises(WorkerLost, match="ended from outside, as the system does where memory is used up; run the command again"):
+        runs.run_all(ended, [Task(1)], "numbers")

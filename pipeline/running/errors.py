@@ -13,5 +13,9 @@ class WorkerUnfit(PipelineError):
     """A Dask worker does not see the project's folder, runs other code or versions, or more than one job at a time."""
 
 
+class WorkerLost(PipelineError):
+    """A worker process of this machine was ended from outside."""
+
+
 class AlreadyRunning(PipelineError):
     """Another process is at work on the same store, cell or data set."""

@@ -16,7 +16,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +29,7 @@ from pipeline.addresses import shown
 from pipeline.core.errors import PipelineError
 from pipeline.core.files import sha256
 from pipeline.running.cores import granted
-from pipeline.running.errors import SchedulerUnavailable, WorkerUnfit
+from pipeline.running.errors import SchedulerUnavailable, WorkerLost, WorkerUnfit
 from pipeline.running.lifetime import end_with_parent, left_alone_by_the_terminal
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ WORKERS_S = 60.0  # a cluster that grows on demand takes its time
 WATCH_S = 1.0
 MARKS = Path(".work/executors")
 PACKAGES = ("numba", "numpy", "pandas", "scipy", "torch")  # another version may give other bits
+LOST = (
+    "a worker was ended from outside, as the system does where memory is used up;"
+    " run the command again: finished runs and checkpoints are kept"
+)
 NEXT = "start the scheduler again and repeat: finished runs and checkpoints are kept"
 SAME = "of the same project, installed from the folder that all machines share, and `dask worker` started anew after a change"
 
@@ -53,7 +57,7 @@ def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None
 
     `preload` are modules that a pool of processes imports once, before its workers part; `begin` is what each of these does
     first. They leave Ctrl-C to this process and end with it. A failure inside the `with` cancels what has not begun. Raises
-    `SchedulerUnavailable` and `WorkerUnfit`.
+    `SchedulerUnavailable`, `WorkerUnfit`, and `WorkerLost` where a process of the pool was ended from outside.
     """
     if address := os.environ.get(VARIABLE):
         with remote(address) as found:
@@ -74,6 +78,8 @@ def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None
             if not isinstance(error, Exception):  # Ctrl-C: a worker would go on with what it has taken, or take the next
                 for process in processes:
                     process.terminate()
+            if isinstance(error, BrokenExecutor):
+                raise WorkerLost(LOST) from error
             raise
 
 

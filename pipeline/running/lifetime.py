@@ -64,6 +64,8 @@ def ended_by_signals() -> Iterator[None]:
 
     A signal that is ignored stays so (`nohup`). Ctrl-C is a `KeyboardInterrupt` as everywhere.
     """
+    import psutil  # noqa: F401, PLC0415 (now: the handlers must be quick)
+
     before = {number: signal.getsignal(number) for number in ENDS}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:

@@ -47,11 +47,8 @@ def run_all(work: Callable[[J], R], jobs: Sequence[J], title: str) -> list[R]:
         try:
             for future in tqdm(as_completed(futures), title, len(jobs), disable=not sys.stderr.isatty()):
                 future.result()
-        except (PipelineError, CancelledError):
+        except (PipelineError, CancelledError, BrokenExecutor):
             raise
-        except BrokenExecutor as error:
-            reason = "a worker was ended from outside (the system does that where memory is used up)"
-            raise TrainingFailed(f"{title}: {reason}; run it again: finished runs and checkpoints are kept") from error
         except Exception as error:
             if isinstance(error, OSError) and error.errno in UNWRITABLE:
                 raise
