@@ -17,11 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -43,9 +42,8 @@ from pipeline.core.skeletons import Meta
 from pipeline.core.training import phases as methods
 from pipeline.core.training import run as training_run
 from pipeline.core.training.batches import Batch, Clips
-from pipeline.core.training.files import write_live
 from pipeline.core.training.job import Job
-from pipeline.core.training.job import Row as Epoch
+from pipeline.core.training.job import Row as TableRow
 from pipeline.core.training.loop import Rate, Trainer
 from pipeline.running import runs
 
@@ -203,8 +201,20 @@ def job_of(bench: Bench, name: str, epochs: int, clips: int) -> Job:
     method, own = settings("sta-lstm", "paper", device=bench.device.type, unit="epochs", fit="train")
     own = replace(own, finetune=replace(own.finetune, main=epochs, joint=epochs))
     own = replace(own, training=replace(own.training, batch=16))
-    live, checkpoint = folder / "live.csv", folder / "checkpoint.pt"
-    return Job("finetune", 1, 1, method, own, store, split, None, 0, folder, live, checkpoint)
+    return Job(
+        stage="finetune",
+        fold=1,
+        seed=1,
+        method=method,
+        params=own,
+        store=store,
+        split=split,
+        start=None,
+        steps_before=0,
+        target=folder,
+        live=folder / "live.csv",
+        checkpoint=folder / "checkpoint.pt",
+    )
 
 
 class Stopped(Exception):
@@ -217,20 +227,22 @@ def resume(bench: Bench) -> Iterator[Row]:
     whole, again, cut = (job_of(bench, name, epochs, clips) for name in ("whole", "again", "cut"))
     for job in (whole, again):
         training_run.train(job)
-    every = training_run.CHECKPOINT_EVERY_S
+    module: Any = training_run
+    every, write = module.CHECKPOINT_EVERY_S, module.write_live
 
-    def stop(job: Job, rows: list[Epoch]) -> None:
-        write_live(job, rows)
+    def stop(job: Job, rows: list[TableRow]) -> None:
+        write(job, rows)
         if len(rows) == epochs + 1:  # in the second phase
             raise Stopped
 
-    training_run.CHECKPOINT_EVERY_S = -1.0
+    module.CHECKPOINT_EVERY_S, module.write_live = -1.0, stop
     try:
-        with mock.patch.object(training_run, "write_live", stop), suppress(Stopped):
-            training_run.train(cut)
+        training_run.train(cut)
+    except Stopped:
+        module.write_live = write
         training_run.train(cut)
     finally:
-        training_run.CHECKPOINT_EVERY_S = every
+        module.CHECKPOINT_EVERY_S, module.write_live = every, write
     yield Row("resume", "stopped and resumed against uninterrupted", differ(whole, cut))
     yield Row("twice", "the same run twice", differ(whole, again))
 

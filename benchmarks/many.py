@@ -151,7 +151,8 @@ class ManyTrainer:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad()
         losses = self.many.losses(x, mask, labels, self.penalties)
-        losses.sum().backward()  # type: ignore[no-untyped-call] # no network's weights are in another's loss
+        # No network's weights are in another's loss.
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         self._clip()
         self.optimizer.step()
         return losses.detach()

@@ -67,7 +67,7 @@ def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None
     context.set_forkserver_preload(list(preload))
     with left_alone_by_the_terminal():
         resource_tracker.ensure_running()
-        forkserver.ensure_running()
+        _start_server()
     workers = local_workers(jobs)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(begin,)) as pool:
         try:
@@ -87,6 +87,22 @@ def _start_worker(begin: Callable[[], None] | None) -> None:
     end_with_parent()
     if begin:
         begin()
+
+
+def _start_server() -> None:
+    """Start the fork server, if it does not run, so that it takes this package from where this process has it.
+
+    What it preloads it looks for without this process's `sys.path` (Python 3.11): a second checkout would be given the code of
+    the one that is installed.
+    """
+    before = os.environ.get("PYTHONPATH")
+    own = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = os.pathsep.join([own, before] if before else [own])
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        os.environ |= {"PYTHONPATH": before} if before is not None else {}
 
 
 def local_workers(jobs: int) -> int:
