@@ -57,17 +57,21 @@ def main(names: Sequence[str], fold: int, seed: int) -> None:
     config = parameters.load()
     with locks.opened() as repo:
         found = {name: locks.entries(repo, folder_of(name, config.every[name])) for name in chosen(config, names)}
-        problems = [problem for name, entries in found.items() if (problem := unfit(name, entries, bool(names)))]
+        refuse([problem for name, entries in found.items() if (problem := unfit(name, entries, bool(names)))])
         todo = {name: e for name, e in found.items() if any(x.code for x in e) and not any(x.other for x in e)}
         tasks = [task_of(name, fold, seed) for name in todo]
-        problems += [f"{task.cell}: {text}" for task, text in zip(tasks, answers(tasks), strict=True) if text]
-        if problems:
-            raise NotConfirmed("\n  ".join([f"nothing was written; {len(problems)} cell(s) cannot be confirmed:", *problems]))
+        refuse([f"{task.cell}: {text}" for task, text in zip(tasks, answers(tasks), strict=True) if text])
         for name, entries in todo.items():
             for entry in entries:
                 locks.rewrite(entry)
             print(f"{name}: fold {fold}, seed {seed}: weights, history and predictions as recorded; entries follow the code")
     print(f"confirmed {len(todo)} cell(s); {len(found) - len(todo)} had nothing to confirm")
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """`NotConfirmed` where there is any; before a run is trained for what could not be written then."""
+    if problems:
+        raise NotConfirmed("\n  ".join([f"nothing was written; {len(problems)} cell(s) cannot be confirmed:", *problems]))
 
 
 def answers(tasks: Sequence[Task]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 
 gc.disable()
-import pipeline.cli  # noqa: E402  (a worker imports its parent's main module)
 import pipeline.core.training.run  # noqa: E402, F401  (torch, pandas)
 
 gc.enable()

@@ -20,7 +20,7 @@ from pipeline.running import executors, ranks
 J = TypeVar("J")
 R = TypeVar("R")
 
-PRELOAD = ("pipeline.running.preload",)
+PRELOAD = ("pipeline.running.preload", "pipeline.cli")  # the latter is the main module of the process that waits
 
 
 def of_stage(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Training) -> list[R]:
