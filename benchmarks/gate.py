@@ -29,6 +29,7 @@ from scipy import stats
 from benchmarks import demo_runs, faults
 from pipeline.config import params as parameters
 from pipeline.config.sections import Check
+from pipeline.core.files import write_digest
 from pipeline.results import regression
 from pipeline.results.regression import Change, Pair
 from pipeline.results.statistics import Outcomes, outcomes, run_accuracies
@@ -166,6 +167,7 @@ def baseline(folder: Path, size: int) -> None:
     table = table[table["seed"] <= size]
     text = table.to_csv(index=False, lineterminator="\n").encode()
     (folder / "demo.csv.gz").write_bytes(gzip.compress(text, mtime=0))
+    write_digest(folder / "demo.csv.gz")
     print(table.groupby("cell")["seed"].nunique().to_string())
 
 

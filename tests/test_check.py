@@ -59,6 +59,7 @@ def honest(trained: tuple[Path, pd.DataFrame], monkeypatch: pytest.MonkeyPatch) 
     yield trained[1]
     Path("params.yaml").write_bytes(kept[0])
     BASELINE.write_bytes(kept[1])
+    write_digest(BASELINE)
 
 
 def put(predictions: pd.DataFrame) -> None:

@@ -777,6 +777,10 @@ def test_what_nothing_in_use_takes_is_checked_too(path: tuple[str, ...], value: 
 
 def test_what_a_candidate_changes_is_checked_before_the_search() -> None:
     document = document_of_params()
+    document["search"]["base"]["augment"] = {"scale": float("inf")}
+    with pytest.raises(ParamsError, match=r"search\.base\.augment: 1 value\(s\)"):
+        params.build(document)
+    document = document_of_params()
     name = next(iter(document["search"]["candidates"]))
     document["search"]["candidates"][name]["changes"] = {"model": {"velocitys": 5.0}}
     with pytest.raises(ParamsError, match=rf"search\.candidates\.{name}\.changes\.model\.velocitys: there is no such parameter"):

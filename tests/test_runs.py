@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import StoreMismatch, TrainingFailed
 from pipeline.core.files import fingerprint
-from pipeline.running import runs
+from pipeline.running import executors, runs
 from pipeline.running.errors import WorkerLost
 
 
@@ -68,3 +69,10 @@ def ended(task: Task) -> None:
 def test_a_worker_that_the_system_ended_is_told() -> None:
     with pytest.raises(WorkerLost, match="ended from outside, as the system does where memory is used up; run the command again"):
         runs.run_all(ended, [Task(1)], "numbers")
+
+
+def test_so_is_the_end_of_the_server_that_starts_workers() -> None:
+    with pytest.raises(WorkerLost), executors.executor(2, []) as (pool, _):
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        pool.submit(square, Task(1)).result()
+    assert runs.run_all(square, [Task(3)], "with another server") == [9]

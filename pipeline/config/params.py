@@ -144,6 +144,7 @@ def _check_changes(params: Params, where: str) -> None:
     laid = {f"recipes.{name}": (plain, changes) for name, changes in params.recipes.items()}
     if search := params.search:
         base = overlay(plain, search.base, "search.base")
+        laid["search.base"] = plain, search.base
         laid |= {f"search.candidates.{name}.changes": (base, made.changes) for name, made in search.candidates.items()}
     for key, (below, changes) in laid.items():
         document = overlay(below, changes, key)

@@ -78,7 +78,7 @@ def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None
             if not isinstance(error, Exception):  # Ctrl-C: a worker would go on with what it has taken, or take the next
                 for process in processes:
                     process.terminate()
-            if isinstance(error, BrokenExecutor):
+            if isinstance(error, (BrokenExecutor, EOFError, ConnectionError)):  # of a worker, of the server that starts them
                 raise WorkerLost(LOST) from error
             raise
 
