@@ -1,9 +1,13 @@
-"""Training without torch's compiler: the same weights, and the compiler is not imported."""
+"""Workers: training without torch's compiler gives the same weights; the code is that of the process that asks."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
 
 TRAIN = """
 import sys
@@ -36,3 +40,22 @@ def test_adam_steps_to_the_same_bits_without_the_compiler() -> None:
     weights, compiler = trained("with")
     assert trained("without") == [weights, "False"]
     assert compiler == "True"  # else torch has become better, and this is not needed any more
+
+
+ASK = """
+import inspect, sys
+sys.path.insert(0, sys.argv[1])
+from pipeline.core.errors import PipelineError
+from pipeline.running import executors
+
+with executors.executor(2, ["pipeline.core.errors"]) as (pool, _):
+    print(pool.submit(inspect.getfile, PipelineError).result() == inspect.getfile(PipelineError))
+"""
+
+
+def test_a_worker_has_the_code_of_the_process_that_asks(tmp_path: Path) -> None:
+    """Also where another checkout is the one that is installed, and none is the current folder."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", ASK, str(ROOT)]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == "True\n"
