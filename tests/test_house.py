@@ -81,7 +81,7 @@ def test_what_trains_knows_nothing_of_parameters_files_and_tools(name: str) -> N
 
 def test_torch_is_for_models_and_training_alone() -> None:
     users = {room(name) for name, module in GRAPH.items() if "torch" in module.outside}
-    assert users == {"core.model", "core.training", "networks", "knockout", "running", "saliency"}
+    assert users == {"core.model", "core.training", "networks", "knockout", "predict", "running", "saliency"}
     running = {name for name, module in GRAPH.items() if part(name) == "running" and "torch" in module.outside}
     assert running == {"pipeline.running.ranks", "pipeline.running.runs"}
 
