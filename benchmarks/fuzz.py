@@ -22,10 +22,10 @@ Lines = set[tuple[CodeType, int]]
 BYTES = (*b"0123456789 \r\n\t,.-+eEnaNif_x\0\xff",)
 
 
-def main(seconds: int) -> int:
+def main(seconds: int, project: str = "") -> int:
     """Print what came of both readers, each for half of the time; 1 where something must not be."""
     bad = 0
-    with mutations.project():
+    with mutations.project(project):
         for area in readers.texts():
             bad += fuzz(area, seconds / 2)
     return int(bad > 0)

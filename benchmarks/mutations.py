@@ -148,7 +148,7 @@ def main() -> None:
     if options.fuzz:
         from benchmarks import fuzz  # noqa: PLC0415
 
-        sys.exit(fuzz.main(options.fuzz))
+        sys.exit(fuzz.main(options.fuzz, options.project))
     with project(options.project):
         counts = run((area for area in areas() if options.only in area.name), options.share)
     print(table(counts))

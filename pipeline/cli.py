@@ -136,7 +136,6 @@ def _stopping_is_stopping(title: str) -> Iterator[None]:
         with lifetime.ended_by_signals():
             yield
     except KeyboardInterrupt:
-        lifetime.end_children()
         raise Interrupted(f"{title}: stopped; {again}") from None
     except SystemExit as end:
         names = {lifetime.code_of(number): number.name for number in lifetime.ENDS}

@@ -108,3 +108,20 @@ def test_nohup_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_exception_that_a_library_loses_is_no_way_on(number: int, code: int) -> None:
+    text = f"""
+import os, time
+from pipeline.running import lifetime
+lifetime.PATIENCE_S = 0.1
+with lifetime.ended_by_signals():
+    try:
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(60)
+    except BaseException:
+        pass
+    time.sleep(3600)
+"""
+    assert subprocess.run([sys.executable, "-c", text], cwd=ROOT, check=False, timeout=300).returncode == code

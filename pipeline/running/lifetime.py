@@ -62,28 +62,38 @@ def code_of(number: int) -> int:
 def ended_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP end all that this process has started, then raise `SystemExit` in it; so does the end of its tool.
 
-    A signal that is ignored stays so (`nohup`). Ctrl-C is a `KeyboardInterrupt` as everywhere.
+    Ctrl-C is a `KeyboardInterrupt` as everywhere. What has not come to its end `PATIENCE_S` later is ended all the same: an
+    exception may be lost in a callback of some library. A signal that is ignored stays so (`nohup`).
     """
     import psutil  # noqa: F401, PLC0415 (now: the handlers must be quick)
 
-    before = {number: signal.getsignal(number) for number in ENDS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _end)
     done = threading.Event()
+
+    def handler(number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=_end_at_last, args=(number, done), daemon=True).start()
+        end_children()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(code_of(number))
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDS)}
+    for number, own in before.items():
+        if own is not signal.SIG_IGN:
+            signal.signal(number, handler)
     if tools := tools_around():
         threading.Thread(target=_watch, args=(tools, done), daemon=True).start()
     try:
         yield
     finally:
         done.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    end_children()
-    sys.exit(code_of(number))
+def _end_at_last(number: int, done: threading.Event) -> None:
+    if not done.wait(PATIENCE_S):
+        end_children(force=True)
+        os._exit(code_of(number))
 
 
 def end_children(force: bool = False) -> None:
@@ -121,13 +131,10 @@ def is_tool(process: psutil.Process) -> bool:
 
 def _watch(tools: list[psutil.Process], done: threading.Event) -> None:
     while not done.wait(EVERY_S):
-        if all(alive(process) for process in tools):
-            continue
-        os.kill(os.getpid(), signal.SIGTERM)
-        if not done.wait(PATIENCE_S):  # the main thread does not come to its signals
-            end_children(force=True)
-            os._exit(code_of(signal.SIGTERM))
-        return
+        if not all(alive(process) for process in tools):
+            os.kill(os.getpid(), signal.SIGTERM)
+            _end_at_last(signal.SIGTERM, done)  # here too: the main thread may not come to its signals
+            return
 
 
 def alive(process: psutil.Process) -> bool:
