@@ -34,10 +34,12 @@ META = Meta(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c() -> None:
-    """Let Ctrl-C reach the programs under test, also where a shell runs the tests in the background and has it ignored."""
+def signals() -> None:
+    """Let Ctrl-C and a closed terminal reach the programs under test, also where nohup or a background shell ignores them."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -180,7 +180,8 @@ def test_a_cell_on_two_processes(small_project: Path) -> None:
     assert pd.read_csv(results / "history.csv").groupby(["fold", "seed"])["step"].apply(list).tolist() == [[1, 2, 3]] * 2
     assert len(list(weights.glob("finetune/weights/*/model.pt"))) == 2
     assert json.loads((results / "run.json").read_text())["params"]["training.processes"] == 2
-    assert [path for path in Path(".work").rglob("*") if path.is_file()] == []
+    notes = {"owners", "locks", "made", "took.jsonl"}  # of this machine, small
+    assert [path for path in Path(".work").rglob("*") if path.is_file() and path.parts[1] not in notes] == []
 
 
 def place(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:

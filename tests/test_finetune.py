@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pipeline.core.errors import ResultsMissing
+from pipeline.core.files import sha256
 from pipeline.stages import finetune, pretrain
 
 RESULTS, RUNS = Path("data/results/demo"), Path("data/runs/demo")
@@ -46,7 +47,10 @@ def test_the_run_says_what_it_was_made_from(trained: Path) -> None:
     document = json.loads((RESULTS / "p-ta-lstm" / "run.json").read_text())
     assert document["stage"] == "finetune@p-ta-lstm" and document["recipe"] == "paper"
     assert document["params"]["model.hidden"] == 8 and document["params"]["methods.spatial"] is False
-    assert document["runs"] == [{"fold": f, "seed": s} for f in (1, 2) for s in (1, 2)]
+    weights = {
+        (f, s): RUNS / "p-ta-lstm" / "finetune" / "weights" / f"fold-{f}-seed-{s}" / "model.pt" for f in (1, 2) for s in (1, 2)
+    }
+    assert document["runs"] == [{"fold": f, "seed": s, "weights": sha256(path)} for (f, s), path in weights.items()]
     assert set(document["fingerprint"]) == {"pretrain", "finetune"} and len(set(document["fingerprint"].values())) == 2
     assert document["data"]["store_sha256"] == json.loads(Path("data/skeletons/demo/sbu/meta.json").read_text())["sha256"]
 

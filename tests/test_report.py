@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.files import sha256
 from pipeline.report import text
 from pipeline.stages import report, resolve
 from tests.report_project import META, Project
@@ -255,7 +256,9 @@ def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Pa
 
 
 def test_synthetic_archive_in_the_format_of_a_real_data_set_is_called_so(real: Project) -> None:
-    (real.root / "data" / "skeletons" / "toy" / "sbu" / "meta.json").write_text('{"synthetic": true}')
+    folder = real.root / "data" / "skeletons" / "toy" / "sbu"
+    (folder / "frames.npy").write_bytes(b"toy")
+    (folder / "meta.json").write_text(json.dumps({"synthetic": True, "sha256": sha256(folder / "frames.npy")}))
     report.main("toy")
     assert "SYNTHETIC" in (real.root / REPORT / "report.html").read_text()
     assert [str(v) for v in table("headline")["reported"]] == ["", ""]

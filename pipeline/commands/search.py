@@ -64,8 +64,13 @@ class Task:
         """The second job, which starts from the weights of the first."""
         target = self.pretrain.target.with_name("finetune")
         live, checkpoint = target.with_suffix(".csv"), target.with_suffix(".pt")
-        start = self.pretrain.target
+        start = self.pretrain.target if self.is_pretrained else None
         return replace(self.pretrain, stage="finetune", start=start, target=target, live=live, checkpoint=checkpoint)
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the method has a first job at all."""
+        return cells.has_pretraining(self.pretrain.method)
 
     @property
     def fold(self) -> int:
@@ -232,7 +237,8 @@ def train_and_score(task: Task) -> None:
     from pipeline.core.training.run import restore, train  # noqa: PLC0415
 
     start = time.process_time()
-    train(task.pretrain)
+    if task.is_pretrained:
+        train(task.pretrain)
     train(task.finetune)
     clips = clips_of(task.finetune, "test")
     model, device = restore(task.finetune, clips.store), device_of(task.finetune.params.training)

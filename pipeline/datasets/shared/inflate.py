@@ -23,7 +23,10 @@ UTF_8, UNUSUAL = 0x800, 0x2061  # flags of a member: its name is UTF-8; encrypte
 
 def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Content of a member, checked by its size and CRC-32. Raises what `zipfile` raises."""
-    return _fast(archive, info) or archive.read(info)
+    try:
+        return _fast(archive, info) or archive.read(info)
+    except RuntimeError as error:  # encrypted; its words have all that is known of the member in the place of its name
+        raise RuntimeError(str(error).replace(repr(info), repr(info.filename))) from error
 
 
 def _fast(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
