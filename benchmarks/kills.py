@@ -141,6 +141,8 @@ def kill(stage: str, after: float, way: str, rng: Random, row: Row) -> None:
     row.kills += 1
     row.longest, row.work = max(row.longest, time.monotonic() - sent), max(row.work, used)
     row.left += len(left)
+    if left:
+        print(f"left by {way}: {len(left)}", file=sys.stderr)
     for other in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             other.kill()

@@ -78,13 +78,12 @@ TRAIN = ("pretrain", "finetune")
 
 def _run(stage: str, target: str) -> None:
     from pipeline.commands import took  # noqa: PLC0415
-
-    work = importlib.import_module(f"pipeline.stages.{stage}").main
     from pipeline.core.training.ranks import is_main  # noqa: PLC0415
     from pipeline.running.alone import alone  # noqa: PLC0415
 
     only = alone(target, stage) if is_main() else nullcontext()
     with _stopping_is_stopping(f"{stage} {target}".rstrip()), only, took.measured(stage, target):
+        work = importlib.import_module(f"pipeline.stages.{stage}").main  # long imports, in which Ctrl-C may be lost
         if stage != "resolve":
             _up_to_date()
         if stage not in (*TRAIN, "evaluate"):

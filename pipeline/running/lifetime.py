@@ -5,6 +5,7 @@ Each watches the process that it belongs to, since a process that is killed can 
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,8 @@ ENDS = (signal.SIGTERM, signal.SIGHUP)
 EVERY_S = 0.5
 PATIENCE_S = 3.0
 """How long a stage may take to end by itself once it must."""
+PR_SET_PDEATHSIG = 1
+"""Of Linux: a process gets this signal when the one that started it ends."""
 TOOLS = ("dvc", "make", "gmake")
 
 
@@ -31,6 +34,9 @@ def end_with_parent() -> None:
     """What each worker does first: leave the terminal to the process that waits for it, and end with it, however it ends."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":  # at once, also in the middle of a compiler that lets no thread of Python's run
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
