@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.core.errors import StoreMismatch, TrainingFailed
@@ -73,6 +75,9 @@ def test_a_worker_that_the_system_ended_is_told() -> None:
 
 def test_so_is_the_end_of_the_server_that_starts_workers() -> None:
     with pytest.raises(WorkerLost), executors.executor(2, []) as (pool, _):
-        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        server = psutil.Process(forkserver._forkserver._forkserver_pid)
+        server.kill()
+        while server.status() != psutil.STATUS_ZOMBIE:  # until then the next pool would take it for alive
+            time.sleep(0.01)
         pool.submit(square, Task(1)).result()
     assert runs.run_all(square, [Task(3)], "with another server") == [9]
