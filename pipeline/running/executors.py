@@ -20,7 +20,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -66,7 +66,6 @@ def executor(jobs: int, preload: Sequence[str], begin: Callable[[], None] | None
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     with left_alone_by_the_terminal():
-        resource_tracker.ensure_running()
         _start_server()
     workers = local_workers(jobs)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(begin,)) as pool:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -48,15 +49,18 @@ def _wait_for_parent() -> None:
 
 @contextmanager
 def left_alone_by_the_terminal() -> Iterator[None]:
-    """What is started meanwhile, a server of workers or the keeper of their semaphores, outlives a closed terminal to be told."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    """What is started meanwhile, a server of workers or the keeper of their semaphores, is not told by the terminal to end.
+
+    The signals are held back, not lost: they come to this process afterwards.
+    """
+    held = {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
+        resource_tracker.ensure_running()  # lets SIGINT through at its end
+        signal.pthread_sigmask(signal.SIG_BLOCK, held)
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def code_of(number: int) -> int:
