@@ -142,7 +142,7 @@ def kill(stage: str, after: float, way: str, rng: Random, row: Row) -> None:
     row.longest, row.work = max(row.longest, time.monotonic() - sent), max(row.work, used)
     row.left += len(left)
     if left:
-        print(f"left by {way}: {len(left)}", file=sys.stderr)
+        print(f"left by {way} {after:.1f} s after the start: {len(left)}", file=sys.stderr)
     for other in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             other.kill()
