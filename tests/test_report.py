@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.errors import ParamsError, ResultsMissing, StoreMismatch
 from pipeline.core.files import sha256
 from pipeline.report import text
 from pipeline.stages import report, resolve
@@ -258,6 +258,9 @@ def test_synthetic_data_are_called_so_and_compared_with_nothing(of_synthetic: Pa
 def test_synthetic_archive_in_the_format_of_a_real_data_set_is_called_so(real: Project) -> None:
     folder = real.root / "data" / "skeletons" / "toy" / "sbu"
     (folder / "frames.npy").write_bytes(b"toy")
+    (folder / "meta.json").write_text(json.dumps({"synthetic": True, "sha256": "0" * 64}))
+    with pytest.raises(StoreMismatch, match=r"frames\.npy: not what was written"):
+        report.main("toy")
     (folder / "meta.json").write_text(json.dumps({"synthetic": True, "sha256": sha256(folder / "frames.npy")}))
     report.main("toy")
     assert "SYNTHETIC" in (real.root / REPORT / "report.html").read_text()
