@@ -86,7 +86,7 @@ def test_the_command_line_has_the_last_word(monkeypatch: pytest.MonkeyPatch, tmp
     def fail(*_: object) -> None:
         raise RawDataMissing("no such file at https://user:secret@host/?token=secret")
 
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr("pipeline.cli.stages.run", fail)
     result = CliRunner().invoke(cli.main, ["download", "sbu"])
     assert (result.exit_code, result.output) == (2, "error: no such file at https://***@host/?token=***\n")
 

@@ -159,7 +159,7 @@ def test_every_failure_is_shown_as_its_message(failure: type[PipelineError], mon
     def fail(stage: str, target: str) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr("pipeline.cli.stages.run", fail)
     result = CliRunner().invoke(cli.main, ["split", "demo"])
     assert (result.exit_code, result.stderr) == (error.exit_code, f"error: {error}\n")
 
@@ -168,7 +168,7 @@ def test_other_failures_keep_their_stack_trace(monkeypatch: pytest.MonkeyPatch) 
     def fail(stage: str, target: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr("pipeline.cli.stages.run", fail)
     assert isinstance(CliRunner().invoke(cli.main, ["split", "demo"]).exception, ZeroDivisionError)
 
 

@@ -92,7 +92,7 @@ def importers(wanted: str) -> set[str]:
 
 
 def test_nothing_but_the_command_line_imports_tracking() -> None:
-    assert importers("tracking") == {"pipeline.cli"}
+    assert {part(name) for name in importers("tracking")} == {"cli"}
 
 
 def test_mlflow_is_for_tracking_alone() -> None:

@@ -151,7 +151,7 @@ UNUSED = "\n\nclass Unused(PipelineError):\n    pass\n"
         (("pipeline/datasets/shared/errors.py", "", UNUSED), ("pipeline/running/errors.py", "", UNUSED)),
         NEW_DATASET,
         NEW_NETWORK,
-        (("pipeline/commands/hello.py", "", '"""A command."""\n'), ("pipeline/cli.py", "", "\n# and its lines here\n")),
+        (("pipeline/commands/hello.py", "", '"""A command."""\n'), ("pipeline/cli/upkeep.py", "", "\n# and its lines here\n")),
         (("pipeline/report/chapter.py", "", '"""A chapter."""\n'), ("pipeline/report/page.py", "", "\n# and its lines here\n")),
         (("pipeline/running/executors.py", "", "\n# how runs are handed out\n"), ("pipeline/tracking/fill.py", "", "\n# new\n")),
         (("pipeline/results/statistics.py", "", "\n# new\n"), ("pipeline/config/grid.py", "", "\n# new\n")),
