@@ -19,7 +19,7 @@ from pipeline.core.files import check_digest
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report.analysis import role
 from pipeline.report.switches import changes
-from pipeline.results.statistics import Outcomes, Unit, outcomes, subset
+from pipeline.results.statistics import Outcomes, outcomes, subset
 
 FOLDER = Path("reports/baseline")
 TYPES = {"cell": "str", "fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
@@ -80,7 +80,7 @@ def read(path: Path) -> pd.DataFrame:
 def _of_dataset(config: Config, dataset: str, table: pd.DataFrame) -> Iterator[Study]:
     cells = {str(name): part for name, part in table.groupby("cell")}
     for protocol in [name for name, of in config.params.protocols.items() if of.dataset == dataset]:
-        unit: Unit = "subject" if protocol in config.answer.subjects else "sequence"
+        unit = config.unit(protocol)
         own = {name: cell for name, cell in config.every.items() if name in cells and cell.protocol == protocol}
         found = {
             name: (cell, _without(outcomes(cells[name], unit), config.answer.copies.get(protocol))) for name, cell in own.items()

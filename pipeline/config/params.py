@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -53,6 +53,10 @@ class Config:
     def answer(self) -> Answer:
         """The section of the command; what a report reads has none."""
         return _present(self.params.answer, "answer", self.where)
+
+    def unit(self, protocol: str) -> Literal["sequence", "subject"]:
+        """What is drawn anew in the intervals of a protocol: the subject where folds leave one out, else the sequence."""
+        return "subject" if self.params.answer is not None and protocol in self.params.answer.subjects else "sequence"
 
     @property
     def check(self) -> Check:

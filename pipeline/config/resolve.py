@@ -19,7 +19,7 @@ from pipeline.core import settings as core
 
 Document = dict[str, Any]
 COMMANDS = ("search", "check", "answer", "knockout", "saliency")
-"""Sections that no stage reads."""
+"""Sections that no stage reads, but for the unit of a report's intervals."""
 
 
 def documents(config: Config) -> dict[str, Document]:
@@ -116,7 +116,10 @@ def of_report(config: Config, dataset: str) -> Document:
         if "source" in section:
             section["source"] = ""
     document["normalize"]["variants"] = {k: v for k, v in document["normalize"]["variants"].items() if k == dataset}
+    subjects = [name for name in document.get("answer", {}).get("subjects", ()) if name in kept["protocols"]]
     document = {name: section for name, section in document.items() if name not in COMMANDS}
+    if subjects:  # of that section, the unit of intervals alone
+        document["answer"] = {"subjects": subjects, "people": {}, "copies": {}, "inputs": {}}
     return {"params": document, "provenance": [list(row) for row in provenance(used, dataset, formats)]}
 
 

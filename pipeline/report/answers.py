@@ -101,7 +101,7 @@ def reach(results: Results, found: Difference) -> str:
         return "yes"
     if max(found.runs) < 2:
         return "not known from one seed"
-    return "with more seeds" if can_show_equivalence(found.floor, results.params.report) else "with more sequences"
+    return "with more seeds" if can_show_equivalence(found.floor, results.params.report) else "with more test data"
 
 
 def _sentence(name: str, found: list[tuple[str, Difference | None]]) -> str:
@@ -229,8 +229,8 @@ def table(results: Results, found: list[Answer]) -> Table:
         f"Effects in points. better, worse: the interval leaves out 0. equivalent: two one-sided tests leave less than"
         f" {rule.margin:g} point(s) either way. undecided: neither. Smallest found: the effect that this design would find in"
         f" {100 * rule.power:g} of 100 repetitions. Equivalence within reach: whether methods that do not differ would be called"
-        " equivalent as often, with these seeds, with more of them, or not without more sequences. p of planned effects, each by"
-        " itself. All is conditional on the training sets."
+        " equivalent as often, with these seeds, with more of them, or not without more test data. p of planned effects, each by"
+        f" itself. All is conditional on the training sets.{results.unit_note}"
     )
     return Table("answers", "Verdicts", columns, [row for answer in found for row in answer.rows], note, groups=2)
 

@@ -20,7 +20,7 @@ from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.core.files import sha256
 from pipeline.core.skeletons import Meta, verify
 from pipeline.datasets.shared import registry as datasets
-from pipeline.results.statistics import Outcomes, outcomes
+from pipeline.results.statistics import Outcomes, Unit, outcomes
 
 DATA, PAPER = Path("data"), Path("reports/paper.csv")
 COSTS, REASONS = Path("reports/costs.csv"), Path("reports/reasons.csv")
@@ -45,6 +45,7 @@ class CellResult:
     alpha: pd.DataFrame
     beta: pd.DataFrame
     run: dict[str, Any]
+    unit: Unit = "sequence"
 
     @property
     def earlier(self) -> bool:
@@ -64,7 +65,7 @@ class CellResult:
     @cached_property
     def outcomes(self) -> Outcomes:
         """The predictions as arrays."""
-        return outcomes(self.predictions)
+        return outcomes(self.predictions, self.unit)
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,14 @@ class Results:
     def params(self) -> Params:
         """The sections of `params.yaml`."""
         return self.config.params
+
+    @property
+    def unit_note(self) -> str:
+        """A sentence about the unit of intervals where it is not the sequence, a space before it; else nothing."""
+        found = [name for name in self.protocols if self.config.unit(name) == "subject"]
+        return (
+            f" {', '.join(found)}: each fold tests one subject, and the subject is the unit of every interval." if found else ""
+        )
 
     def reason(self, protocol: str, method: str, kind: str) -> str:
         """What `reports/reasons.csv` says about a row of the paper's table; empty where it says nothing."""
@@ -237,7 +246,8 @@ def _cell(name: str, config: Config, protocol: ProtocolResult) -> CellResult:
     _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.seeds], evaluate)
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
     switches = params.methods[cell.method]
-    return CellResult(name, cell.method, cell.recipe, switches, cell.switch_of, predictions, history, alpha, beta, run)
+    unit = config.unit(cell.protocol)
+    return CellResult(name, cell.method, cell.recipe, switches, cell.switch_of, predictions, history, alpha, beta, run, unit)
 
 
 def _copies(dataset: str, protocol: str) -> frozenset[tuple[int, str]]:
