@@ -98,6 +98,17 @@ def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path
     assert [path for path in files if path.read_bytes() != (ROOT / path).read_bytes()] == [], "run `python -m pipeline answer`"
 
 
+def test_reports_of_single_subjects_say_what_the_answers_say() -> None:
+    """Florence 3D: effects by recipe with their intervals over subjects, on both committed pages."""
+    keys = ["effect", "recipe"]
+    own = pd.read_csv(ROOT / "reports/florence3d/tables/answers.csv").query("effect == effect and points == points")
+    own = own.assign(recipe=own["place"].str.extract(r"recipe (\w+)")[0]).dropna(subset="recipe").set_index(keys)
+    over_all = pd.read_csv(ROOT / "reports/answers/tables/recipes.csv").query("protocol == 'florence3d'").set_index(keys)
+    columns = ["points", "low", "high", "p", "standard_error"]
+    assert len(over_all) == 16
+    pd.testing.assert_frame_equal(own.loc[over_all.index, columns], over_all[columns], atol=1e-4)
+
+
 def test_names_that_tell_nobody_are_refused() -> None:
     with pytest.raises(ParamsError, match=r"answer\.people: .* finds nobody in the name 's0000'"):
         clustered([(1.0, made(shares(8, 4)))], RULE, r"x(\d)")

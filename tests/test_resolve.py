@@ -98,3 +98,13 @@ def test_use_of_another_data_set_leaves_the_report_of_this_one(project: Path) ->
     resolve.main()
     assert Path("data/params/demo/report.json").read_bytes() == before
     assert read("sbu/report")
+
+
+@pytest.mark.parametrize(("dataset", "subjects"), [("florence3d", ["florence3d"]), ("demo", None)])
+def test_a_report_knows_the_unit_of_its_intervals(project: Path, dataset: str, subjects: list[str] | None) -> None:
+    """The subject where folds leave one subject out; nothing else of what the answers read."""
+    replace(r"^use: .*$", f"use: {{groups: [{dataset}], datasets: {{{dataset}: pipeline/datasets/{dataset}}}}}")
+    resolve.main()
+    own = json.loads(Path(f"data/params/{dataset}/report.json").read_text())["params"]
+    assert own.get("answer", {}).get("subjects") == subjects
+    assert [parameters.load().unit(name) for name in ("sbu", "florence3d")] == ["sequence", "subject"]
