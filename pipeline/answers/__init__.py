@@ -1,1 +1,1 @@
-"""Answers to RQ1 to RQ3 over all data sets, from the committed predictions in `reports/baseline`: nothing is trained."""
+"""Answers to RQ1 to RQ4 over all data sets, from the committed predictions in `reports/baseline`: nothing is trained."""

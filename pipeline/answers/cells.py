@@ -1,4 +1,4 @@
-"""Tables of single cells: accuracy of every method, earlier methods beside STA-LSTM, and switches beside what they are one of."""
+"""Tables of single cells: accuracy of every method, and switches beside what they are one of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from pipeline.answers.predictions import Study, is_fresh
 from pipeline.config.grid import chosen_by_test
 from pipeline.config.params import Config
-from pipeline.config.sections import Method
 from pipeline.report import text
 from pipeline.report.switches import Switch, changes
 from pipeline.report.tables import Column, Table, field, minor
@@ -44,34 +43,6 @@ def accuracies(studies: Sequence[Study], rule: Rule) -> Table:
     return Table("accuracies", "Accuracy of every method", columns, rows, groups=2)
 
 
-def earlier(config: Config, studies: Sequence[Study]) -> Table:
-    """STA-LSTM minus each earlier method that was run again, in its recipe; p adjusted over the methods of a recipe."""
-    rows: list[dict[str, Any]] = []
-    for study in studies:
-        for recipe, group in study.recipes.items():
-            family = {
-                cell.method: compare(group["sta"], found, config.params.report)
-                for cell, found in study.cells.values()
-                if cell.recipe == recipe and _counts(config.params.methods[cell.method]) and "sta" in group
-            }
-            head = {"protocol": study.protocol, "recipe": recipe}
-            rows += [head | {"method": method} | fields for method, fields in _adjusted(family).items()]
-    columns = (
-        field("protocol", "Protocol", whole=True),
-        field("recipe", "Recipe", whole=True),
-        method_column(),
-        *_columns(f"STA-LSTM {text.MINUS} it"),
-    )
-    note = NOTE.format(family="rows of a recipe")
-    fields = ("protocol", "recipe", "method", *FIELDS)
-    return Table("earlier", "Earlier methods, run again", columns, rows, note, fields=fields, groups=2)
-
-
-def _counts(method: Method) -> bool:
-    """Whether a method is one before the paper's, and no reading of ours."""
-    return method.earlier and not method.reading
-
-
 def switches(config: Config, studies: Sequence[Study]) -> Table:
     """Each switch minus the cell that it is one of; p adjusted over the switches of a protocol."""
     rows: list[dict[str, Any]] = []
@@ -81,7 +52,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
             for name, (cell, own) in study.cells.items()
             if cell.switch_of in study.cells and not is_fresh(config, name) and cell.group not in config.answer.inputs
         }
-        fields = _adjusted({name: difference for name, (_, difference) in found.items()})
+        fields = adjusted({name: difference for name, (_, difference) in found.items()})
         for name, (reference, difference) in found.items():
             by_test = chosen_by_test(config.params, study.cells[name][0].recipe)
             switch = Switch(name, reference, changes(config, name, reference), difference, fields[name]["p_holm"], by_test)
@@ -91,7 +62,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
     columns = (
         field("protocol", "Protocol", whole=True),
         field("what", "What was switched"),
-        *_columns("Brings"),
+        *difference_columns("Brings"),
         *minor(field("seeds", "Seeds")),
     )
     note = NOTE.format(family="switches of a protocol")
@@ -99,7 +70,7 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
     return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS), groups=1)
 
 
-def _adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:
+def adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:
     """Each difference as values of a row, with p adjusted over all of them, and the verdict that takes this p."""
     adjusted = holm([found.p for found in family.values()])
     return {
@@ -109,7 +80,8 @@ def _adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _columns(title: str) -> tuple[Column, ...]:
+def difference_columns(title: str) -> tuple[Column, ...]:
+    """Verdict, difference with its interval, adjusted p."""
     return (
         field("verdict", "Verdict", whole=True),
         Column(f"{title}, points", text.estimate, numeric=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.answers import cells, inputs, pooled, searched
+from pipeline.answers import cells, earlier, inputs, pooled, searched
 from pipeline.answers.predictions import Study
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
@@ -26,24 +26,26 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     """The page; every number comes from the predictions of `studies`."""
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
+    before = earlier.table(config, studies)
     sections = (
         Section(
             "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)), *_single(studies))
         ),
-        Section("Answers", tuple(_answers(found, rule))),
+        Section("Answers", (*_answers(found, rule), earlier.paragraph(before.rows))),
         Section("What each design can show", (designs(found, rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
         Section("Each method with a recipe of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
-        Section("Every method", (cells.accuracies(studies, rule), cells.earlier(config, studies))),
+        Section("Earlier methods", (before,)),
+        Section("Every method", (cells.accuracies(studies, rule),)),
         Section("Switches", (cells.switches(config, studies),)),
         Section(
             "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
         ),
     )
-    return Page("RQ1 to RQ3: what the committed predictions say", "", sections, "python -m pipeline answer")
+    return Page("RQ1 to RQ4: what the committed predictions say", "", sections, "python -m pipeline answer")
 
 
 def _single(studies: Sequence[Study]) -> Iterator[str]:

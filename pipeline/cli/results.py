@@ -50,7 +50,7 @@ def stamp(here: Path, /, page: Path, to: Path) -> None:
 
 @click.command()
 def answer() -> None:
-    """Answer RQ1 to RQ3 over all data sets, from the committed predictions, in `reports/answers/`."""
+    """Answer RQ1 to RQ4 over all data sets, from the committed predictions, in `reports/answers/`."""
     from pipeline.commands import answer as work  # noqa: PLC0415
 
     click.echo(work.main())

@@ -1,4 +1,4 @@
-"""Command `answer`: RQ1 to RQ3 over all data sets, from the committed predictions alone, into `reports/answers/`."""
+"""Command `answer`: RQ1 to RQ4 over all data sets, from the committed predictions alone, into `reports/answers/`."""
 
 from __future__ import annotations
 

@@ -89,12 +89,16 @@ def interval(low: float, high: float) -> str:
 
 
 def estimate(row: Mapping[str, Any]) -> str:
-    """An effect with its interval: `points`, `low` and `high` of a table's row."""
+    """An effect with its interval: `points`, `low` and `high` of a table's row; a dash for None."""
+    if row["points"] is None:
+        return MISSING
     return f"{signed(row['points'])} {interval(row['low'], row['high'])}"
 
 
-def p_value(p: float) -> str:
-    """A p value, three decimals."""
+def p_value(p: float | None) -> str:
+    """A p value, three decimals; a dash for None."""
+    if p is None:
+        return MISSING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
