@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from pipeline import cli
-from pipeline.commands import baseline, check, reproduced
+from pipeline.commands import baseline, check, locks, pack, reproduced
 from pipeline.config import params as parameters
 from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
-from pipeline.core.files import digest_of, write_digest
+from pipeline.core.files import digest_of, sha256, write_digest
 from pipeline.core.model import STALSTM, Output, attention
 from pipeline.core.training import run as joint
 from pipeline.core.training.batches import Clips
@@ -157,13 +158,30 @@ def test_cell_that_is_not_guarded_is_shown_and_passes(honest: pd.DataFrame, caps
 
 def test_cell_whose_seeds_spread_too_far_notices_no_fall(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     two = honest[honest["seed"].isin([1, 2])]
+    BASELINE.unlink()
     put(two.assign(predicted=two["label"].where(two["seed"] == 1, two["predicted"])))  # 100 % and about 91 %
     baseline.accept()
-    check.main(bytes_count=False)
+    check.main()
+    with pytest.raises(AccuracyFell, match=f"{CELL} .*: guarded, but its baseline is too small to notice any fall"):
+        check.main(bytes_count=False)
     assert "; ok; notices no fall\n" in capsys.readouterr().out
 
 
+def test_few_seeds_do_not_take_the_place_of_the_many(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs that come again leave the baseline of twelve as it is; two others are refused, and it stays as well."""
+    before = BASELINE.read_bytes()
+    put(honest[honest["seed"].isin([2, 3])])
+    baseline.accept()
+    assert BASELINE.read_bytes() == before
+    for other in (changed(honest[honest["seed"].isin([2, 3])], 1), honest[honest["seed"].isin([14, 15])]):
+        put(other)
+        with pytest.raises(ResultsMissing, match=r"demo\.csv\.gz has 12 seeds of it, .* remove the file first"):
+            baseline.accept()
+        assert BASELINE.read_bytes() == before
+
+
 def test_guarded_cell_needs_several_seeds_in_its_baseline(honest: pd.DataFrame) -> None:
+    BASELINE.unlink()
     put(honest[honest["seed"] == 2])
     baseline.accept()
     put(honest[honest["seed"] == 3])
@@ -267,10 +285,12 @@ def test_accepting_results_that_are_not_there_changes_nothing(honest: pd.DataFra
     assert BASELINE.read_bytes() == before
 
 
-def test_cell_without_predictions_is_a_finding(honest: pd.DataFrame) -> None:
+def test_without_any_predictions_there_is_nothing_to_compare(honest: pd.DataFrame) -> None:
     (cells.load(CELL, "evaluate").results / "evaluate/predictions.csv").unlink()
-    (found,) = findings()
-    assert found.startswith(f"{CELL}: ") and "predictions.csv: expected a table of predictions" in found
+    with pytest.raises(
+        ResultsMissing, match=r"there is nothing to compare:\n  .*predictions\.csv: expected a table of predictions"
+    ):
+        check.main()
 
 
 def test_cell_that_is_no_longer_in_use_is_a_finding(honest: pd.DataFrame) -> None:
@@ -307,15 +327,32 @@ def test_fewer_seeds_are_a_finding_unless_the_data_set_may_have_fewer(honest: pd
 def test_seed_that_params_yaml_asks_for_is_missed(honest: pd.DataFrame) -> None:
     put(honest[honest["seed"].isin([1, 2, 3])])
     want(seeds={"demo": [1, 2, 3, 4]})
-    (found,) = findings()
-    assert "expected seeds [1, 2, 3, 4] as in params.yaml, found [1, 2, 3]" in found
+    with pytest.raises(ResultsMissing, match=r"expected seeds \[1, 2, 3, 4\] as in params\.yaml, found \[1, 2, 3\]"):
+        check.main()
 
 
 def test_run_that_lacks_samples_and_repeated_rows_are_findings(honest: pd.DataFrame) -> None:
     put(accepted(honest).iloc[1:])
-    assert "the seeds do not have the same sequences" in findings()[0]
+    with pytest.raises(ResultsMissing, match="the seeds do not have the same sequences"):
+        check.main()
     put(pd.concat([accepted(honest)] * 2))
-    assert "expected one prediction a fold, seed and sample, found several" in findings()[0]
+    with pytest.raises(ResultsMissing, match="expected one prediction a fold, seed and sample, found several"):
+        check.main()
+
+
+def test_predictions_that_were_edited_are_not_judged(honest: pd.DataFrame) -> None:
+    """They have the SHA-256 that `evaluate` wrote down, or none."""
+    path = cells.load(CELL, "evaluate").results / "evaluate/predictions.csv"
+    document = path.with_name("metrics.json")
+    document.write_text(json.dumps({"files": {"predictions.csv": sha256(path)}}))
+    try:
+        check.main()
+        path.write_text(path.read_text().replace("clip-001", "clip-009", 1))
+        for judge in (check.main, baseline.accept, lambda: pack.predictions([CELL])):
+            with pytest.raises(ResultsMissing, match=r"predictions\.csv: not the file that was written"):
+                judge()
+    finally:
+        document.unlink()
 
 
 def test_other_label_of_the_same_sample_is_a_finding(honest: pd.DataFrame) -> None:
@@ -364,6 +401,9 @@ def test_command_ends_with_a_code_and_a_message(honest: pd.DataFrame) -> None:
     assert "`python -m pipeline check --accept`" in result.stderr
     assert CliRunner().invoke(cli.main, ["check", "--accept"]).exit_code == 0
     assert CliRunner().invoke(cli.main, ["check"]).exit_code == 0
+    digest_of(BASELINE).unlink()
+    result = CliRunner().invoke(cli.main, ["check"])
+    assert result.exit_code == 2 and "demo.csv.gz.sha256, which vouches for it, is not there" in result.stderr
 
 
 # Other revisions, other machines
@@ -378,6 +418,7 @@ def test_baseline_of_another_revision(honest: pd.DataFrame, capsys: pytest.Captu
     git("add", str(BASELINE))
     git("commit", "-q", "-m", "x")
     git("tag", "--force", "then")
+    BASELINE.unlink()
     put(honest[honest["seed"] > BEFORE])
     baseline.accept()
     check.main()
@@ -424,3 +465,32 @@ def test_reproduction_that_is_worse_or_absent_ends_with_a_code(honest: pd.DataFr
     result = CliRunner().invoke(cli.main, ["check", "--reproduced"])
     assert result.exit_code != 0 and "none of the cells in use has predictions here and in the baseline" in result.stderr
     assert CliRunner().invoke(cli.main, ["check", "--accept", "--reproduced"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({}, ""),
+        ({"resolve": [{"changed deps": {"params.yaml": "modified"}}]}, ""),
+        ({"x:evaluate": [{"changed deps": {"data/a": "deleted"}, "changed outs": {"data/b": "new"}}]}, ""),
+        ({"x:finetune": [{"changed deps": {"pipeline/core": "modified"}}]}, "x:finetune: pipeline/core"),
+        ({"x:evaluate": [{"changed outs": {"data/b": "modified"}}, "changed command"]}, "x:evaluate: changed command, data/b"),
+    ],
+)
+def test_results_of_other_parameters_data_or_code_are_not_judged(
+    honest: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, status: dict[str, list[object]], said: str
+) -> None:
+    """Whatever DVC says of the stages; what is only not there is no other result."""
+    asked: list[str] = []
+    monkeypatch.setattr(locks, "_status", lambda stages: asked.extend(stages) or status)
+    Path(".dvc").mkdir()
+    try:
+        for judge in (check.main, baseline.accept, reproduced.main):
+            if not said:
+                judge()
+                continue
+            with pytest.raises(ResultsMissing, match=rf"run `dvc repro` first:\n  {said}"):
+                judge()
+    finally:
+        Path(".dvc").rmdir()
+    assert asked[0] == f"cells/p/{CELL}/dvc.yaml:evaluate"

@@ -181,3 +181,17 @@ def test_where_a_history_first_differs(before: str, now: str, where: str) -> Non
         " 3 test samples right, recorded 3"
     )
     assert recorded.differences(row | {"history": "1", "epochs": before}, row | {"history": "1", "epochs": before}) == ""
+
+
+def test_results_of_other_parameters_are_not_packed(trained: Path, tmp_path: Path) -> None:
+    """By DVC's locks, before anything else is looked at: `check`, `pack` and whatever uses results or weights."""
+    folder = shutil.copytree(trained, tmp_path / "whole", ignore=shutil.ignore_patterns("cache", "tmp"))
+    assert "expected a report of these results" in pack(folder)
+    edit(folder, "params.yaml", "joint: 2", "joint: 3")
+    said = pack(folder)
+    assert "results are not those of the parameters, data and code that are here; run `dvc repro` first:" in said
+    assert "cells/p/p-lstm/dvc.yaml:finetune: data/params/p-lstm/finetune.json" in said
+
+
+def pack(folder: Path) -> str:
+    return run(folder, sys.executable, "-m", "pipeline", "pack", "demo").stderr

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -35,6 +37,7 @@ from pipeline.datasets.shared import registry
 from pipeline.datasets.shared.reading import reader
 from pipeline.errors import InputUnusable, ModelUnusable
 from pipeline.predict import inputs, weights
+from pipeline.predict.card import Card
 from pipeline.predict.model import Model
 from pipeline.stages import download, evaluate, finetune, normalize, pretrain, resolve, split
 from tests.conftest import ROOT, document_of_params, write_params
@@ -244,12 +247,15 @@ def file(inside: Path, tmp_path: Path) -> Path:
 
 
 def changed(path: Path, card: dict[str, Any] | None = None, **tensors: torch.Tensor | None) -> None:
-    """Write the file again with other fields of the card (None: left out) or other tensors."""
+    """Write the file again with other fields of the card (None: left out) or other tensors, as somebody who vouches for them."""
     with safe_open(path, "pt") as opened:
         document = json.loads(opened.metadata()["card"]) | (card or {})
     document = {key: value for key, value in document.items() if value is not None}
     found: dict[str, torch.Tensor | None] = {**load_file(path), **{f"seed-1/{name}": t for name, t in tensors.items()}}
-    save_file({name: t for name, t in found.items() if t is not None}, path, {"card": json.dumps(document)})
+    kept = {name: t for name, t in found.items() if t is not None}
+    with suppress(ValidationError):  # else it is refused before its digest is looked at
+        document["sha256"] = weights.digest(Card.model_validate_json(json.dumps(document)), kept)
+    save_file(kept, path, {"card": json.dumps(document)})
 
 
 def test_what_is_no_complete_model_is_refused(file: Path, tmp_path: Path) -> None:
@@ -287,6 +293,19 @@ def test_a_card_that_does_not_fit_is_refused(card: dict[str, Any], message: str,
     changed(file, card)
     with pytest.raises(ModelUnusable, match=f"m.safetensors: .*{message}"):
         load(file)
+
+
+def test_damage_within_a_file_of_the_right_form_is_noticed(file: Path) -> None:
+    """One bit of one weight, and one word of the card: the file still opens, and its numbers are finite."""
+    with safe_open(file, "pt") as opened:
+        bias = opened.get_tensor("seed-1/main.z.bias").numpy().tobytes()
+    raw, cell = file.read_bytes(), b"demo-sbu-sta-lstm"
+    at = raw.index(bias)
+    for damaged in (raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], raw.replace(cell, cell.replace(b"sta", b"stb"), 1)):
+        assert len(damaged) == len(raw) and damaged != raw
+        file.write_bytes(damaged)
+        with pytest.raises(ModelUnusable, match="damaged: its weights or its card are not those that were written"):
+            load(file)
 
 
 def test_tensors_that_do_not_fit_are_refused(file: Path) -> None:
@@ -545,7 +564,11 @@ def test_the_command_works_outside_of_a_project_and_in_its_folders(file: Path, i
 def test_the_command_says_what_it_needs(file: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (["x.txt"], "expected --model FILE or --cell NAME; in models/: none"),
-        (["x.txt", "--model", "m.safetensors", "--cell", "a"], "expected --model FILE or --cell NAME"),
+        (["x.txt", "--model", "m.safetensors", "--cell", "a"], "expected --model FILE or --cell NAME, not both"),
+        (["x.txt", "--model", "m.safetensors", "--fold", "2"], "--fold goes with --cell"),
+        (["x.html", "--model", "m.safetensors", "--html", "x.html"], "--html x.html: it is an input, and would be overwritten"),
+        (["x.txt", "--model", "m.csv", "--to", "m.csv"], "--to m.csv: it is an input, and would be overwritten"),
+        (["x.txt", "--model", "m.safetensors", "--html", "page.txt"], "expected a name that ends with .html"),
         (["x.txt", "--model", "m.safetensors", "--to", "t.xlsx"], "expected a name that ends with .csv or .json"),
         (["x.txt", "--model", "other.safetensors"], "error: other.safetensors: no such model"),
         (["x.txt", "--model", "m.safetensors"], "error: x.txt: no such file or folder; expected a skeleton_pos.txt of SBU"),
@@ -573,7 +596,7 @@ print(model.predict("skeleton_pos.txt").predicted in model.classes)
         [sys.executable, "-c", code], cwd=file.parent, env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout == "True\n"
-    with pytest.raises(InputUnusable, match="expected one clip, found 8"):
+    with pytest.raises(InputUnusable, match="expected one clip, found 8; `predict_all` predicts all of them"):
         load(file).predict("data/raw/demo/sbu/s01s02.zip")
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):
         import pipeline  # noqa: PLC0415

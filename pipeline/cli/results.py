@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from pipeline.addresses import shown
 from pipeline.cli.running import up_to_date
@@ -108,6 +109,7 @@ def pack(dataset: str, to: Path | None) -> None:
     """Pack what a reader needs to check the results of a data set: predictions, report, parameters, versions; no recordings."""
     from pipeline.commands import pack as work  # noqa: PLC0415
 
+    up_to_date()
     click.echo(work.main(dataset, to or Path(f"{dataset}-results.zip")))
 
 
@@ -150,6 +152,7 @@ def export(here: Path, /, cells: tuple[str, ...], to: Path | None, **run: Any) -
 
     if to and len(cells) > 1:
         raise click.UsageError("--to is for one cell")
+    _outputs({"--to": (to, (".safetensors",))}, [])
     up_to_date()
     for cell in cells:
         click.echo(work.main(cell, work.Run(**run), seen_from(here, to)))
@@ -166,23 +169,43 @@ def export(here: Path, /, cells: tuple[str, ...], to: Path | None, **run: Any) -
 @click.option("--html", type=WRITTEN, help="A page that plays clips with their attention.")
 @click.option("--clips", type=click.IntRange(1, 100), default=8, show_default=True, help="In the page at most: the first ones.")
 @click.option("--allow-unreadable", type=click.IntRange(min=0), default=0, show_default=True, help="Files to leave out at most.")
-@click.pass_obj
-def predict(here: Path, /, files: tuple[Path, ...], file: Path | None, cell: str | None, **options: Any) -> None:
+@click.pass_context
+def predict(context: click.Context, /, files: tuple[Path, ...], file: Path | None, cell: str | None, **options: Any) -> None:
     """Say which actions raw recordings show: files, folders or zips under any names, in the format of the model's data set."""
+    here: Path = context.obj
     to, html = (seen_from(here, options[name]) for name in ("to", "html"))
-    if to and to.suffix not in (".csv", ".json"):
-        raise click.UsageError(f"--to {to}: expected a name that ends with .csv or .json")
-    if (file is None) == (cell is None):
-        known = ", ".join(map(str, sorted(Path("models").glob("*.safetensors")))) or "none"
-        raise click.UsageError(f"expected --model FILE or --cell NAME; in models/: {known}")
+    file = seen_from(here, file)
+    paths = [seen_from(here, path) or path for path in files]
+    _one_model(context, file, cell)
+    _outputs({"--to": (to, (".csv", ".json")), "--html": (html, (".html",))}, [*paths, *([file] if file else [])])
     if cell:
         up_to_date()
     from pipeline.commands import predict as work  # noqa: PLC0415
     from pipeline.commands.export import Run  # noqa: PLC0415
 
-    model = work.opened(seen_from(here, file), cell, Run(options["fold"], options["seeds"]))
+    model = work.opened(file, cell, Run(options["fold"], options["seeds"]))
     wanted = work.Wanted(to, html, options["clips"], options["allow_unreadable"])
-    click.echo(work.main(model, [seen_from(here, path) or path for path in files], wanted), err=True)
+    click.echo(work.main(model, paths, wanted), err=True)
+
+
+def _one_model(context: click.Context, file: Path | None, cell: str | None) -> None:
+    """`UsageError` unless there is one source of weights; a file's run is not chosen, `export` did that."""
+    if (file is None) == (cell is None):
+        known = ", ".join(map(str, sorted(Path("models").glob("*.safetensors")))) or "none"
+        both = "" if file is None else ", not both"
+        raise click.UsageError(f"expected --model FILE or --cell NAME{both}; in models/: {known}")
+    given = [name for name in ("fold", "seeds") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if file and given:
+        raise click.UsageError(f"--{given[0].removesuffix('s')} goes with --cell: a file has the runs that `export` put there")
+
+
+def _outputs(wanted: dict[str, tuple[Path | None, tuple[str, ...]]], inputs: Sequence[Path]) -> None:
+    """`UsageError` for an output with another ending than its kind has, and for one that is an input."""
+    for option, (path, endings) in wanted.items():
+        if path and path.suffix not in endings:
+            raise click.UsageError(f"{option} {path}: expected a name that ends with {' or '.join(endings)}")
+        if path and path.resolve() in [other.resolve() for other in inputs]:
+            raise click.UsageError(f"{option} {path}: it is an input, and would be overwritten")
 
 
 def seen_from(here: Path, path: Path | None) -> Path | None:

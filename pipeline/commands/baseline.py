@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.commands import locks
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
-from pipeline.core.files import check_digest, whole, write_digest
+from pipeline.core.files import check_digest, digest_of, whole, write_digest
 from pipeline.errors import BaselineMissing
+from pipeline.report.results import check_files, read_run
 from pipeline.results.statistics import outcomes
 
 BASELINE = Path("reports/baseline")
@@ -31,13 +33,18 @@ TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "pre
 def accept(datasets: Sequence[str] = ()) -> None:
     """Make the predictions that are there the baselines of the data sets; all are read before the first is written.
 
-    What a baseline has of cells of the grid that are not in use stays.
+    What a baseline has of cells of the grid that are not in use stays. Where `check.fewer_seeds` says that a data set runs fewer
+    seeds than its baseline, a cell's baseline stays as well if its runs come again; raises `ResultsMissing` if they do not: the
+    fewer seeds would not say how far seeds spread, and `check` would notice no fall.
     """
     config = parameters.load()
+    locks.refuse_stale(config, [name for dataset in chosen(config, datasets) for name in used(config, dataset)])
     tables = {dataset: {name: fresh(name) for name in used(config, dataset)} for dataset in chosen(config, datasets)}
+    old = {dataset: read(dataset) if file_of(dataset).exists() else {} for dataset in tables}
+    for dataset in set(tables) & set(config.check.fewer_seeds):
+        tables[dataset] |= _pools(dataset, old[dataset], tables[dataset])
     for dataset, found in tables.items():
-        path = file_of(dataset)
-        before = read(dataset) if path.exists() else {}
+        path, before = file_of(dataset), old[dataset]
         kept = {name: table for name, table in before.items() if name in config.every and name not in found}
         with whole(path) as unfinished:
             unfinished.write_bytes(as_csv(kept | found))
@@ -45,6 +52,28 @@ def accept(datasets: Sequence[str] = ()) -> None:
         print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}")
         if kept:
             print(f"  kept: those of {', '.join(kept)}, not in use")
+
+
+def _pools(dataset: str, before: Mapping[str, pd.DataFrame], found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The baseline's tables of cells for which it has more seeds than were run, and among them these runs."""
+    pools: dict[str, pd.DataFrame] = {}
+    for name, table in before.items():
+        if name not in found or set(found[name]["seed"]) >= set(table["seed"]):
+            continue
+        own = table[table["seed"].isin(set(found[name]["seed"]))]
+        if not _same(own, found[name]):
+            raise ResultsMissing(
+                f"{name}: {file_of(dataset)} has {table['seed'].nunique()} seeds of it, which say how far seeds spread; the"
+                f" {found[name]['seed'].nunique()} here came out otherwise, and alone they would let `check` notice no fall."
+                " docs/gate.md says how its runs are made anew; to begin with fewer, remove the file first"
+            )
+        pools[name] = table
+    return pools
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    tables = [table[COLUMNS].sort_values(KEY).reset_index(drop=True) for table in (one, other)]
+    return bool(tables[0].equals(tables[1]))
 
 
 def as_csv(tables: Mapping[str, pd.DataFrame]) -> bytes:
@@ -81,7 +110,7 @@ def read(dataset: str, revision: str = "") -> dict[str, pd.DataFrame]:
     where = f"{path} at {revision}" if revision else str(path)
     try:
         if not revision:
-            check_digest(path)
+            _check_vouched(path)
         text = gzip.decompress(_committed(path, revision) if revision else path.read_bytes())
         whole_table = pd.read_csv(
             io.BytesIO(text), dtype={"cell": "str", **TYPES}, keep_default_na=False, usecols=["cell", *COLUMNS]
@@ -95,6 +124,12 @@ def read(dataset: str, revision: str = "") -> dict[str, pd.DataFrame]:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BaselineMissing(f"{where}: expected a table of predictions ({error}); take it from git again") from error
     return tables
+
+
+def _check_vouched(path: Path) -> None:
+    if path.exists() and not digest_of(path).exists():
+        raise ValueError(f"{digest_of(path).name}, which vouches for it, is not there")
+    check_digest(path)
 
 
 def _committed(path: Path, revision: str) -> bytes:
@@ -117,6 +152,9 @@ def fresh(name: str) -> pd.DataFrame:
     cell = cells.load(name, "evaluate")
     path = cell.results / "evaluate" / "predictions.csv"
     again = "run `dvc repro`, which makes what is out of date"
+    if (path.parent / "metrics.json").exists():
+        evaluate = next((path.as_posix() for path in Path("cells").glob(f"*/{name}/dvc.yaml")), "")
+        check_files(path.parent, read_run(path.parent / "metrics.json", evaluate), evaluate)
     try:
         table = pd.read_csv(path, dtype=TYPES, keep_default_na=False, usecols=COLUMNS)[COLUMNS]
         outcomes(table)

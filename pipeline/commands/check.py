@@ -14,6 +14,7 @@ from math import isfinite
 
 import pandas as pd
 
+from pipeline.commands import locks
 from pipeline.commands.baseline import BASELINE, chosen, file_of, fresh, read, used
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
@@ -33,35 +34,55 @@ def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = Tr
 
     `against` is the git revision whose baseline it is, empty for the one on disk; without `bytes_count` equal predictions are
     tested like others. Raises `AccuracyFell` with a line for every guarded cell whose accuracy changed, and for every cell, fold
-    or seed that is not there any more; `BaselineMissing` where a data set has no baseline.
+    or seed that is not there any more, or that notices no fall at all; `BaselineMissing` where a data set has no baseline,
+    `ResultsMissing` where there is nothing to compare, or where results are not of what is here.
     """
     config = parameters.load()
+    names = [name for dataset in chosen(config, datasets) for name in used(config, dataset)]
+    locks.refuse_stale(config, names)
+    baselines = {dataset: read(dataset, against) for dataset in chosen(config, datasets)}
+    results, problems = collected(names)
     pairs: dict[str, Pair] = {}
-    problems: list[str] = []
-    for dataset in chosen(config, datasets):
-        problems += collect(config, dataset, read(dataset, against), pairs)
+    for dataset, before in baselines.items():
+        problems += collect(config, dataset, before, results, pairs)
     guarded = [name for name in pairs if name in config.check.guarded.get(config.cells[name].dataset, [])]
     for name, pair in pairs.items():
         change = regression.judge(pair, len(guarded), config.check)
         same = bytes_count and pair.identical
         fall = regression.smallest(pair, len(guarded), config.check)
         print(line(name, pair, change, fall, guarded=name in guarded, same=same))
-        problems += [] if same or name not in guarded else found(config, name, pair, change, len(guarded))
+        problems += [] if same or name not in guarded else found(config, name, pair, change, fall)
     print(summary(config, pairs, guarded))
     if problems:
         raise AccuracyFell("\n  ".join([f"{len(problems)} finding(s) against the baseline:", *problems, ADVICE]))
 
 
-def collect(config: Config, dataset: str, before: Mapping[str, pd.DataFrame], pairs: dict[str, Pair]) -> list[str]:
+def collected(names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The predictions of cells, and of which there are none; `ResultsMissing` where that is all of them."""
+    results: dict[str, pd.DataFrame] = {}
+    problems: list[str] = []
+    for name in names:
+        try:
+            results[name] = fresh(name)
+        except ResultsMissing as error:
+            problems.append(f"{name}: {error}")
+    if not results:
+        raise ResultsMissing("\n  ".join(["there is nothing to compare:", *problems]))
+    return results, problems
+
+
+def collect(
+    config: Config,
+    dataset: str,
+    before: Mapping[str, pd.DataFrame],
+    results: Mapping[str, pd.DataFrame],
+    pairs: dict[str, Pair],
+) -> list[str]:
     """Put what can be compared into `pairs`; returns what is missing. A cell without baseline is named and is no failure."""
     names = used(config, dataset)
     problems = [f"{name}: in {file_of(dataset)}, but not in use by params.yaml" for name in before if name not in names]
-    for name in names:
-        try:
-            after = fresh(name)
-        except ResultsMissing as error:
-            problems.append(f"{name}: {error}")
-            continue
+    for name in [name for name in names if name in results]:
+        after = results[name]
         if name not in before:
             print(f"{name}: new, {file_of(dataset)} does not have it")
             continue
@@ -120,16 +141,21 @@ def summary(config: Config, pairs: Mapping[str, Pair], guarded: Sequence[str]) -
     return text + (f"\nnot guarded (params.yaml, check.guarded, says why): {', '.join(shown)}" if shown else "")
 
 
-def found(config: Config, name: str, pair: Pair, change: Change, cells: int) -> list[str]:
-    """The findings of a guarded cell."""
+def found(config: Config, name: str, pair: Pair, change: Change, smallest: float | None) -> list[str]:
+    """The findings of a guarded cell; `smallest` is the fall that it notices."""
     cell = config.cells[name]
     where = f"{name} (protocol {cell.protocol}, method {cell.method})"
     if change.sd is None:
         return [f"{where}: guarded, but one seed in the baseline does not say how far seeds spread (docs/gate.md)"]
     if not change.alarm:
-        return []
+        blind = smallest is not None and not isfinite(smallest)
+        return (
+            [f"{where}: guarded, but its baseline is too small to notice any fall (docs/gate.md): {numbers(change)}"]
+            if blind
+            else []
+        )
     most = (min if change.fell else max)(pair.folds, key=lambda fold: pair.folds[fold])
     folds = f"; most in fold {most}, {pair.folds[most]:+.1f}" if len(pair.folds) > 1 else ""
-    share = f"{100 * (1 - config.check.false_alarms):g} % over all {cells} guarded cells together"
+    share = f"{100 * (1 - config.check.false_alarms):g} % over all guarded cells together"
     what, side = ("fell", "below") if change.fell else ("rose, as it does where test data reach training", "above")
     return [f"{where}: accuracy {what}: {numbers(change)}{folds}; rule: the interval, {share}, lies {side} 0"]

@@ -14,7 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands import locks
 from pipeline.commands.pack import commit
+from pipeline.config import params as parameters
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
 from pipeline.core.errors import ParamsError, ResultsMissing
@@ -80,6 +82,7 @@ def packed(name: str, run: Run) -> tuple[Card, dict[int, State]]:
     from pipeline.predict import weights  # noqa: PLC0415
     from pipeline.predict.model import Model  # noqa: PLC0415
 
+    locks.refuse_stale(parameters.load(), [name])
     cell = cells.load(name, "evaluate")
     seeds = tuple(dict.fromkeys(run.seeds)) or cell.seeds[:1]
     jobs = jobs_of(cell, run.fold, seeds)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.commands import locks
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core import cell as cells
@@ -50,7 +51,9 @@ def main(names: Sequence[str]) -> None:
     """
     config = parameters.load()
     found: dict[str, list[pd.DataFrame]] = {}
-    for name in chosen(config, names):
+    cells_of = chosen(config, names)
+    locks.refuse_stale(config, cells_of)
+    for name in cells_of:
         cell = cells.load(name, "evaluate")
         table = pd.concat(runs.run_all(work, tasks(name, config.knockout.seed), f"knockout@{name}"), ignore_index=True)
         warn(cell, table)

@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.pipelines import folder_of
+from pipeline.config.params import Config
+from pipeline.core.errors import PipelineError, ResultsMissing
+
 if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import Stage
 
 CODE = "pipeline/"
+NO_CHANGE = ("deleted", "new", "not in cache")
+"""What DVC says of a file that is not on disk, in no entry, or not kept elsewhere."""
 
 
 @dataclass
@@ -76,3 +82,44 @@ def rewrite(entry: Entry) -> None:
 def outputs_differ(stages: Sequence[Any]) -> list[str]:
     """The outputs of stages that are on disk with another content than in their entries, or not there."""
     return [str(out.def_path) for stage in stages for out in stage.outs if not out.exists or out.changed_checksum()]
+
+
+def refuse_stale(config: Config, names: Sequence[str]) -> None:
+    """`ResultsMissing` where results of cells are not those of the parameters, data and code that are on disk, by DVC's locks.
+
+    What is not on disk does not count here, and outside of a DVC repository nothing is looked at.
+    """
+    if not Path(".dvc").is_dir() or not names:
+        return
+    stages = {f"{folder_of(name, config.every[name])}/dvc.yaml:evaluate": name for name in names}
+    found = {stage: reasons for stage, status in _status(list(stages)).items() if (reasons := _changed(stage, status))}
+    if found:
+        lines = [f"{stage}: {', '.join(reasons[:3])}" for stage, reasons in list(found.items())[:5]]
+        more = [f"and {len(found) - 5} more stages"] if len(found) > 5 else []
+        head = "results are not those of the parameters, data and code that are here; run `dvc repro` first:"
+        raise ResultsMissing("\n  ".join([head, *lines, *more]))
+
+
+def _status(stages: list[str]) -> dict[str, list[Any]]:
+    """What DVC says of stages and of all before them."""
+    from dvc.exceptions import DvcException  # noqa: PLC0415 (slow to import)
+    from dvc.repo import Repo  # noqa: PLC0415
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        with Repo() as repo:
+            found: dict[str, list[Any]] = repo.status(targets=stages, with_deps=True)
+    except DvcException as error:
+        raise PipelineError(f"DVC cannot say whether results are up to date: {error}") from error
+    return found
+
+
+def _changed(stage: str, status: list[Any]) -> list[str]:
+    """What changed of a stage, by path; `resolve` has an entry a file, and each of these counts where it is read."""
+    if stage == "resolve":
+        return []
+    found = [part if isinstance(part, str) else "" for part in status]  # "changed command"
+    for part in status:
+        for changes in part.values() if isinstance(part, dict) else ():
+            found += [path for path, how in changes.items() if how not in NO_CHANGE]
+    return [text for text in found if text]

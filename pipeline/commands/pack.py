@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.commands import locks
 from pipeline.commands.baseline import as_csv, fresh
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
@@ -34,7 +35,8 @@ def main(dataset: str, to: Path) -> str:
     config = parameters.load()
     names = [name for name, cell in config.cells.items() if cell.dataset == dataset]
     if not names:
-        raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; `python -m pipeline use` names groups")
+        raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; `python -m pipeline use {dataset}`")
+    locks.refuse_stale(config, names)
     found = dict(_entries(config, dataset, names))
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
     manifest = json.dumps({"dataset": dataset, "cells": names, **made_with(), "sha256": hashes}, indent=1, sort_keys=True) + "\n"

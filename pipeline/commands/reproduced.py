@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.commands import locks
 from pipeline.commands.baseline import chosen, fresh, read, used
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
@@ -25,6 +26,7 @@ def main(datasets: Sequence[str] = (), against: str = "") -> None:
     is no baseline.
     """
     config, lines = parameters.load(), dict[str, str]()
+    locks.refuse_stale(config, [name for dataset in chosen(config, datasets) for name in used(config, dataset)])
     for dataset in chosen(config, datasets):
         before = read(dataset, against)
         for name in used(config, dataset):

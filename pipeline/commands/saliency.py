@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import pandas as pd
 
+from pipeline.commands import locks
 from pipeline.commands.knockout import lacking
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
@@ -55,7 +56,9 @@ def main(names: Sequence[str]) -> None:
         raise PipelineError('saliency needs captum: pip install -c constraints.txt -e ".[saliency]"')
     config = parameters.load()
     found: dict[str, list[pd.DataFrame]] = {}
-    for name, evidence in chosen(config, names).items():
+    planted = chosen(config, names)
+    locks.refuse_stale(config, list(planted))
+    for name, evidence in planted.items():
         cell = cells.load(name, "evaluate")
         tasks = [Task(job, evidence, config.saliency.steps) for job in cells.jobs(cell, "finetune")]
         table = pd.concat(runs.run_all(work, tasks, f"saliency@{name}"), ignore_index=True)

@@ -49,7 +49,7 @@ class Card(Section):
     """`params` are the sections that the stage `evaluate` reads; `normalize` is the section that made the store.
 
     `fold` and `seeds` name the runs; of several seeds logits and attention are averaged. `fingerprint` and `commit`: the code
-    that trained, and the code that wrote the file.
+    that trained, and the code that wrote the file. `sha256` vouches for the weights and for all other fields.
     """
 
     version: Literal[1]
@@ -71,6 +71,7 @@ class Card(Section):
     weights: Literal["float32", "float16"]
     fingerprint: dict[str, str]
     commit: str
+    sha256: str = ""
 
     @classmethod
     def of(cls, text: str, where: str) -> Self:

@@ -104,7 +104,7 @@ class Model:
         """The prediction for a file with one clip; `InputUnusable` where it has several, or none that this model reads."""
         found = list(self.stream(self.files([file])))
         if len(found) != 1:
-            raise InputUnusable(f"{file}: expected one clip, found {len(found)}; `stream` predicts all of them")
+            raise InputUnusable(f"{file}: expected one clip, found {len(found)}; `predict_all` predicts all of them")
         return found[0]
 
     def predict_all(self, paths: Iterable[str | PathLike[str]]) -> Iterator[Prediction]:

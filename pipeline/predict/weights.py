@@ -5,6 +5,7 @@ Tensors are named `seed-<seed>/<parameter>`; the metadata have one entry, `card`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,9 +30,20 @@ def write(path: Path, card: Card, states: Mapping[int, State]) -> None:
     half = card.weights == "float16"
     shown = {seed: rounded(state) if half else state for seed, state in states.items()}
     tensors = {f"seed-{seed}/{name}": tensor for seed, state in shown.items() for name, tensor in state.items()}
+    ordered = {name: tensor.contiguous() for name, tensor in sorted(tensors.items())}
+    vouched = card.model_copy(update={"sha256": digest(card, ordered)})
     with whole(path) as unfinished:
-        content = save({name: t.contiguous() for name, t in sorted(tensors.items())}, {CARD: card.model_dump_json()})
+        content = save(ordered, {CARD: vouched.model_dump_json()})
         unfinished.write_bytes(content)  # save_file makes files that nobody else can read
+
+
+def digest(card: Card, tensors: State) -> str:
+    """SHA-256 over the card but for its own, and every tensor's name, type, shape and bytes, in the order of names."""
+    found = hashlib.sha256(card.model_copy(update={"sha256": ""}).model_dump_json().encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        found.update(tensor.contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def rounded(state: State) -> State:
@@ -52,6 +64,11 @@ def read(path: Path) -> tuple[Card, dict[int, State]]:
     if text is None:
         raise ModelUnusable(f"{path}: expected metadata with the entry {CARD!r}, found none; {ADVICE}")
     card = Card.of(text, str(path))
+    if card.sha256 != digest(card, found):
+        raise ModelUnusable(
+            f"{path}: damaged: its weights or its card are not those that were written; take it again from where"
+            f" it came, or {ADVICE}"
+        )
     prefixes = {f"seed-{seed}/": seed for seed in card.seeds}
     states: dict[int, State] = {seed: {} for seed in card.seeds}
     for name, tensor in found.items():

@@ -238,10 +238,10 @@ def _cell(name: str, config: Config, protocol: ProtocolResult) -> CellResult:
     folder = DATA / "results" / cell.dataset / name
     evaluate, finetune = (f"cells/{cell.group}/{name}/dvc.yaml:{stage}" for stage in ("evaluate", "finetune"))
     predictions, alpha, beta = (_table(folder / "evaluate" / f"{t}.csv", evaluate) for t in ("predictions", "alpha", "beta"))
-    history, run = _table(folder / "history.csv", finetune), _run(folder / "run.json", finetune)
-    _check_files(folder, run, finetune)
+    history, run = _table(folder / "history.csv", finetune), read_run(folder / "run.json", finetune)
+    check_files(folder, run, finetune)
     if (folder / "evaluate/metrics.json").exists():
-        _check_files(folder / "evaluate", _run(folder / "evaluate/metrics.json", evaluate), evaluate)
+        check_files(folder / "evaluate", read_run(folder / "evaluate/metrics.json", evaluate), evaluate)
     _check_split(folder, run, cell.dataset, cell.protocol, finetune)
     _check_predictions(folder / "evaluate" / "predictions.csv", predictions, protocol, params.seeds[cell.seeds], evaluate)
     _check_labels(folder / "evaluate" / "predictions.csv", predictions, len(protocol.store.meta.actions), evaluate)
@@ -257,7 +257,8 @@ def _copies(dataset: str, protocol: str) -> frozenset[tuple[int, str]]:
     return frozenset((fold, name) for fold, names in found for name in names)
 
 
-def _run(path: Path, target: str) -> dict[str, Any]:
+def read_run(path: Path, target: str) -> dict[str, Any]:
+    """A document of a run; `ResultsMissing` where it is not there or cut."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -269,7 +270,7 @@ def _run(path: Path, target: str) -> dict[str, Any]:
     return content
 
 
-def _check_files(folder: Path, recorded: dict[str, Any], target: str) -> None:
+def check_files(folder: Path, recorded: dict[str, Any], target: str) -> None:
     """Tables are those that were written, where their SHA-256 was written down with them."""
     for name, digest in dict(recorded.get("files") or {}).items():
         if not (folder / name).exists() or sha256(folder / name) != digest:
