@@ -54,11 +54,13 @@ def test_all_that_is_recorded(trained: Path) -> None:
     git("commit", "-qm", "Something else")
     found = lines(trained)
     run = json.loads(Path(f"data/results/demo/{CELL}/run.json").read_text())
-    accuracy = json.loads(Path(f"data/results/demo/{CELL}/evaluate/metrics.json").read_text())["accuracy"]
+    metrics = json.loads(Path(f"data/results/demo/{CELL}/evaluate/metrics.json").read_text())
+    right = {fold: [r["correct"] for r in metrics["runs"] if r["fold"] == fold] for fold in (1, 2)}
+    mean = 50 * sum(right[1]) / (2 * 6) + 50 * sum(right[2]) / (2 * 12)
     own = run["fingerprint"]["finetune"]
     assert found[:2] == [
         f"{CELL}: protocol p, recipe paper, method lstm, data set demo",
-        f"accuracy: {accuracy:g} % of {2 * (6 + 12)} predictions, 4 runs",
+        f"accuracy: {mean:.2f} %, mean of 2 folds; {metrics['accuracy']:.2f} % of {2 * (6 + 12)} predictions together",
     ]
     assert found[2].startswith(f"commit: {git('rev-parse', 'HEAD~1')} ") and found[2].endswith(" Results of a cell")
     assert f"data: store_sha256 {run['data']['store_sha256']}" in found
@@ -70,6 +72,18 @@ def test_all_that_is_recorded(trained: Path) -> None:
     assert "parameter: model.hidden = 8  [re-implementation]" not in found  # a file without comments
     assert "parameter: model.hidden = 8" in found
     assert found[-1] == f"again: python -m pipeline use p && dvc repro cells/p/{CELL}/dvc.yaml"
+
+
+def test_what_a_recipe_sets_has_not_the_provenance_of_the_value_below_it(trained: Path) -> None:
+    text = Path("params.yaml").read_text().replace("hidden: 8", "hidden: 8  # [paper] units", 1)
+    Path("params.yaml").write_text(text)
+    assert "parameter: model.hidden = 8  [paper] units" in lines(trained)
+    document = parameters.read()
+    document["recipes"]["paper"] = {"model": {"hidden": 8}}
+    text = text.replace("recipes:\n  paper: {}", "recipes:\n  paper:\n    model: {hidden: 8}")
+    assert parameters.parse(text)["recipes"]["paper"] == {"model": {"hidden": 8}}
+    Path("params.yaml").write_text(text)
+    assert "parameter: model.hidden = 8 (recipe paper)  [ours] what recipe paper sets" in lines(trained)
 
 
 def test_what_changed_since_and_what_is_not_known(trained: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pipeline.commands.pipelines import folder_of
@@ -67,7 +68,12 @@ def _numbers(results: Path) -> Iterator[str]:
     try:
         document = read_json(results / "evaluate/metrics.json")
         samples = sum(run["samples"] for run in document["runs"])
-        yield f"accuracy: {document['accuracy']:g} % of {samples} predictions, {len(document['runs'])} runs"
+        share: dict[int, list[float]] = {}
+        for run in document["runs"]:
+            share.setdefault(run["fold"], []).append(100 * run["correct"] / run["samples"])
+        mean = fmean(fmean(seeds) for seeds in share.values())
+        together = f"{document['accuracy']:.2f} % of {samples} predictions together"
+        yield f"accuracy: {mean:.2f} %, mean of {len(share)} folds; {together}"
     except (OSError, ValueError, LookupError, TypeError) as error:
         yield f"accuracy: not evaluated ({type(error).__name__}: {error})"
 
@@ -106,7 +112,8 @@ def _code(name: str, run: Mapping[str, Any], lock: Mapping[str, Mapping[str, str
 def _machine(name: str, run: Mapping[str, Any]) -> Iterator[str]:
     noted = made.noted(name, "finetune")
     if noted.get("fingerprint") != run["fingerprint"]["finetune"]:
-        yield "machine: not noted here, these results came from elsewhere; constraints.txt of their commit has the libraries"
+        which = "as of results that came from elsewhere or out of DVC's cache"
+        yield f"machine: not noted here, {which}; constraints.txt of their commit has the libraries"
         return
     yield "machine: " + ", ".join(f"{key} {value}" for key, value in noted["machine"].items())
     yield "libraries: " + ", ".join(f"{key} {value}" for key, value in noted["libraries"].items())
@@ -118,6 +125,7 @@ def _parameters(root: Path, run: Mapping[str, Any], config: Config) -> Iterator[
     changed = flatten(config.params.recipes.get(run["recipe"], {}))
     for key, value in run["params"].items():
         by = f" (recipe {run['recipe']})" if key in changed else ""
-        tag, reason = known.get(f"recipes.{run['recipe']}.{key}", known.get(key, ("", "")))
+        plain = ("ours", f"what recipe {run['recipe']} sets") if key in changed else known.get(key, ("", ""))  # not of its value
+        tag, reason = known.get(f"recipes.{run['recipe']}.{key}", plain)
         told = f"  [{tag}] {reason}" if tag else ""
         yield f"parameter: {key} = {value}{by}{told}"
