@@ -224,3 +224,10 @@ def test_without_its_section_the_command_says_so(tmp_path: Path, monkeypatch: py
     document.pop("answer")
     with pytest.raises(ParamsError, match="expected a section answer"):
         _ = parameters.build(document).answer
+
+
+def test_protocols_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text().replace("[florence3d, utkinect]", "[florence, utkinect]"))
+    with pytest.raises(ParamsError, match=r"answer\.subjects: there is no protocol 'florence'; do you mean florence3d\?"):
+        _ = parameters.load().answer

@@ -494,3 +494,16 @@ def test_results_of_other_parameters_data_or_code_are_not_judged(
     finally:
         Path(".dvc").rmdir()
     assert asked[0] == f"cells/p/{CELL}/dvc.yaml:evaluate"
+
+
+@pytest.mark.parametrize(
+    ("guarded", "message"),
+    [
+        ({"demo": [CELL + "m"]}, f"check.guarded.demo: there is no cell of demo '{CELL}m'; do you mean {CELL}"),
+        ({"dmo": [CELL]}, r"check\.guarded: there is no data set 'dmo'; do you mean demo\?"),
+    ],
+)
+def test_a_misspelt_guard_is_no_guard(honest: pd.DataFrame, guarded: dict[str, list[str]], message: str) -> None:
+    want(check={"guarded": guarded})
+    with pytest.raises(ParamsError, match=message):
+        check.main()

@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from pipeline.addresses import shown
-from pipeline.config import grid
+from pipeline.config import grid, named
 from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Saliency, Search
 from pipeline.core.errors import ParamsError
 from pipeline.core.files import flatten
@@ -51,8 +51,10 @@ class Config:
 
     @property
     def answer(self) -> Answer:
-        """The section of the command; what a report reads has none."""
-        return _present(self.params.answer, "answer", self.where)
+        """The section of the command, what it names checked; what a report reads has none."""
+        section = _present(self.params.answer, "answer", self.where)
+        named.answer(section, self.params, self.where)
+        return section
 
     def unit(self, protocol: str) -> Literal["sequence", "subject"]:
         """What is drawn anew in the intervals of a protocol: the subject where folds leave one out, else the sequence."""
@@ -60,8 +62,10 @@ class Config:
 
     @property
     def check(self) -> Check:
-        """The section of the command; what a report reads has none."""
-        return _present(self.params.check, "check", self.where)
+        """The section of the command, what it names checked; what a report reads has none."""
+        section = _present(self.params.check, "check", self.where)
+        named.check(section, self.params, self.every, self.where)
+        return section
 
     @property
     def knockout(self) -> Knockout:
