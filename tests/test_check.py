@@ -102,7 +102,8 @@ def test_the_accepted_networks_are_identical(honest: pd.DataFrame, capsys: pytes
     shown = ours + f"identical to the baseline's seed {seeds}; notices .*"
     assert re.fullmatch(shown, first)
     assert rest == [
-        "1 guarded: alarms in at most 1% of honest checks; `notices` is the fall of a cell that is noticed in 95% of checks"
+        "1 guarded: alarms in at most 1% of honest checks; `notices` is the fall of a cell that is noticed in 95% of checks",
+        "no finding against the baseline",
     ]
 
 
@@ -153,7 +154,7 @@ def test_cell_that_is_not_guarded_is_shown_and_passes(honest: pd.DataFrame, caps
     check.main()
     line, *rest = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{CELL}: 25.0 %, baseline 9") and "; not guarded; would notice " in line
-    assert rest[-1] == f"not guarded (params.yaml, check.guarded, says why): {CELL}"
+    assert rest[-2:] == [f"not guarded (params.yaml, check.guarded, says why): {CELL}", "no finding against the baseline"]
 
 
 def test_cell_whose_seeds_spread_too_far_notices_no_fall(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
             "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)), *_single(studies))
         ),
         Section("Answers", (*_answers(found, rule), earlier.paragraph(before.rows))),
-        Section("What each design can show", (designs(found, rule),)),
+        Section("What each design can show", (designs(found | ({ALL: over_all(found, rule)} if len(found) > 1 else {}), rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),

@@ -55,6 +55,7 @@ def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = Tr
     print(summary(config, pairs, guarded))
     if problems:
         raise AccuracyFell("\n  ".join([f"{len(problems)} finding(s) against the baseline:", *problems, ADVICE]))
+    print("no finding against the baseline")
 
 
 def collected(names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
