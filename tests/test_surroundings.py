@@ -8,13 +8,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from pipeline import cli, tracking
+from pipeline.cli import stages
 from pipeline.config import params as parameters
 from pipeline.running import cores
 from pipeline.tracking import store
@@ -137,6 +140,34 @@ def test_a_project_with_odd_letters_in_its_path_keeps_its_database_inside(
 
 
 @pytest.mark.usefixtures("ours")
+def test_a_letter_in_the_path_of_mlflow_itself_that_its_migrations_cannot_have_is_named(tmp_path: Path) -> None:
+    """As where a project with its `.venv` is in such a folder."""
+    odd = tmp_path / "100% a"
+    odd.mkdir()
+    (odd / "site-packages").symlink_to(sysconfig.get_paths()["purelib"])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(odd / "site-packages"), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "track"], cwd=odd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(
+        f"error: MLflow in {odd}/site-packages/mlflow cannot open a database: '%' in that path. Move the project"
+    )
+    assert [path.name for path in odd.iterdir()] == ["site-packages"]
+
+
+@pytest.mark.usefixtures("ours")
+def test_a_server_has_its_database_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(origin="/100% a/mlflow/__init__.py")
+    monkeypatch.setattr(store, "find_spec", lambda _name: found)
+    assert "'%' in that path" in store.misplaced(tmp_path)
+    assert store.state(tmp_path) == (store.misplaced(tmp_path), store.MOVE)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert store.misplaced(tmp_path) == ""
+
+
+@pytest.mark.usefixtures("ours")
 def test_a_database_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed while it makes the tables, then started again: what was half made is under another name, and is made anew."""
     import mlflow  # noqa: PLC0415
@@ -192,7 +223,7 @@ def test_a_full_disk_is_told_with_its_folder(stage: str, tmp_path: Path, monkeyp
         def fail(*_: object, code: int = code) -> None:
             raise OSError(code, os.strerror(code), str(tmp_path / "data/raw/x.zip"))
 
-        monkeypatch.setattr(cli, "_run", fail)
+        monkeypatch.setattr(stages, "run", fail)
         result = CliRunner().invoke(cli.main, [stage, "demo"])
         assert result.exit_code == 2
         assert result.output.startswith(f"error: {tmp_path}/data/raw/x.zip: folder {tmp_path}/data")
@@ -206,7 +237,7 @@ def test_an_error_of_another_kind_is_no_full_disk(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "none", "x")
 
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr(stages, "run", fail)
     assert isinstance(CliRunner().invoke(cli.main, ["download", "demo"]).exception, FileNotFoundError)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pipeline.addresses import shown
 from pipeline.running.lifetime import ended_by_signals
+from pipeline.tracking import served
 from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import finish
 from pipeline.tracking.store import environment, home, uri
@@ -34,13 +35,13 @@ def check_servable(root: Path, port: int) -> None:
 
 
 def serve(root: Path, port: int) -> None:
-    """Run `mlflow ui` on loopback until Ctrl-C or SIGTERM, then end its whole process tree.
+    """Run `mlflow ui` on loopback until Ctrl-C or SIGTERM, then end its whole process tree; it ends too where this one is killed.
 
     One worker and no job execution: a fifth of the memory of the defaults, ready in a quarter of the time.
     Raises `TrackingUnavailable` where `mlflow ui` ends by itself.
     """
     environment()
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", served.__name__, str(os.getpid()), "ui", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1", "--default-artifact-root", (home(root) / "mlruns").as_uri()]
     # The address may have a password: others see arguments, not the environment.
     settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri(root)}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from glob import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -36,7 +37,10 @@ WHAT_TO_DO = (
     "Nothing is lost: `python -m pipeline track` fills MLflow from data/results/ at any time."
 )
 
-
+MOVE = (
+    "Move the project with its .venv to a folder without '%' and run `make setup` there. "
+    "Nothing is lost: all else works, and `python -m pipeline track` fills MLflow later."
+)
 HALF_MADE = (
     "The process that made this database was killed: move its file (mlflow.db) away. "
     "Nothing is lost: `python -m pipeline track` makes a new one and fills it from data/results/."
@@ -79,6 +83,8 @@ def connect(root: Path) -> MlflowClient:
     Raises `TrackingUnavailable` with the address, the cause and what to do.
     """
     environment()
+    if reason := misplaced(root):
+        raise TrackingUnavailable(f"{reason}. {MOVE}")
     with failures(root):
         check_sqlite(uri(root))
         from mlflow import MlflowClient  # noqa: PLC0415
@@ -90,6 +96,16 @@ def connect(root: Path) -> MlflowClient:
             client = MlflowClient(tracking_uri=uri(root))
             client.search_experiments(max_results=1)
     return client
+
+
+def misplaced(root: Path) -> str:
+    """Why MLflow cannot open a database from where it is installed; empty where it can, or where a server has the database.
+
+    Alembic, which makes the tables, takes a `%` in the path of MLflow's own files for a reference to a setting.
+    """
+    spec = None if urlsplit(uri(root)).scheme in ("http", "https") else find_spec("mlflow")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    return f"MLflow in {folder} cannot open a database: '%' in that path" if "%" in str(folder) else ""
 
 
 def make_sqlite(address: str) -> None:
@@ -123,7 +139,7 @@ def failures(root: Path) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError, ValueError) as error:
         raise TrackingUnavailable(f"MLflow at {shown(uri(root))} cannot be used: {cause(error)}. {remedy(error)}") from error
 
 
@@ -142,6 +158,8 @@ def state(root: Path) -> tuple[str, str]:
     """How MLflow's place is, and what must be done; the second is empty where nothing must. Makes nothing."""
     address = uri(root)
     parts = urlsplit(address)
+    if reason := misplaced(root):
+        return reason, MOVE
     try:
         if address.startswith("sqlite:///"):
             return _state_of_sqlite(sqlite_path(address))
