@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pipeline.commands import stamp
-from pipeline.core.errors import ResultsMissing
+from pipeline.core.errors import PipelineError, ResultsMissing
 from pipeline.report import latex
 from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.calibration import calibration
@@ -173,6 +175,36 @@ def test_stamp_is_for_reports(tmp_path: Path) -> None:
         with pytest.raises(ResultsMissing, match=rf"{name}: expected a report\.html"):
             stamp.main(tmp_path / name, tmp_path / "copy.html")
     assert not (tmp_path / "copy.html").exists()
+
+
+def test_a_stamped_copy_is_another_page_than_the_report(made: Path, tmp_path: Path) -> None:
+    page, before = made / "report.html", (made / "report.html").read_bytes()
+    (tmp_path / "same.html").symlink_to(page)
+    for to, said in (
+        (page, "the report itself"),
+        (tmp_path / "same.html", "the report itself"),
+        (tmp_path / "c.md", r"with \.html"),
+    ):
+        with pytest.raises(PipelineError, match=said):
+            stamp.main(page, to)
+    assert page.read_bytes() == before and not (tmp_path / "c.md").exists()
+
+
+def test_a_stamped_copy_that_cannot_be_written_is_not_left_half(made: Path, tmp_path: Path) -> None:
+    code = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+from pipeline import cli
+cli.main(["stamp", {str(made / "report.html")!r}, "--to", {str(tmp_path / "out" / "copy.html")!r}])
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path}/out/copy.html: folder {tmp_path}/out: the file may not grow further")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_calibration_by_hand() -> None:

@@ -16,6 +16,7 @@ from pipeline.config.resolve import stages_of, switches
 from pipeline.config.sections import GridCell
 from pipeline.core.cell import code_of
 from pipeline.core.errors import ParamsError
+from pipeline.core.files import whole
 from pipeline.core.settings import Method
 
 CELLS, IGNORE, ROOT_FILE = Path("cells"), Path(".dvcignore"), Path("dvc.yaml")
@@ -79,8 +80,8 @@ def write(config: Config, groups: list[str], root: Path) -> list[str]:
     for folder, name in wanted.items():
         path, text = folder / "dvc.yaml", pipeline_of(config, name, push)
         if not path.exists() or path.read_text() != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            with whole(path) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
             changed.append(name)
     for folder in [path for group in groups for path in (root / CELLS / group).glob("*") if path.is_dir() and path not in wanted]:
         shutil.rmtree(folder)

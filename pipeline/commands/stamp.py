@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.errors import ResultsMissing
+from pipeline.core.errors import PipelineError, ResultsMissing
+from pipeline.core.files import whole
 from pipeline.report.page import MARK
 from pipeline.running import cores
 
@@ -24,15 +25,23 @@ PACKAGES = ("sta-lstm-pipeline", "torch", "numpy")
 
 
 def main(page: Path, to: Path) -> str:
-    """Write the copy and say what its stamp says. `ResultsMissing` where the page is not there, or is none of this pipeline."""
-    text = page.read_text() if page.is_file() else ""
+    """Write the copy and say what its stamp says. `ResultsMissing` where the page is not there, or is none of this pipeline.
+
+    `PipelineError` where the copy would take the place of the page, or is called otherwise than a page.
+    """
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     if MARK not in text:
         raise ResultsMissing(
             f"{page}: expected a report.html of this pipeline; `dvc repro` or `python -m pipeline answer` make them"
         )
+    if to.suffix.lower() != ".html":
+        raise PipelineError(f"--to {to}: expected a name that ends with .html")
+    if to.exists() and to.samefile(page):
+        raise PipelineError(f"--to {to}: that is the report itself, which has no stamp; name another file")
     stamp = f"{commit(page)} Copied on {datetime.date.today().isoformat()} on {machine()}."
     links = f'href="{os.path.relpath(page.resolve().parent / "tables", to.resolve().parent)}/'
-    to.write_text(text.replace(MARK, escape(stamp), 1).replace('href="tables/', links))
+    with whole(to) as unfinished:
+        unfinished.write_text(text.replace(MARK, escape(stamp), 1).replace('href="tables/', links), encoding="utf-8")
     return f"{to}: {stamp}"
 
 
