@@ -1,16 +1,18 @@
-"""Command `costs`: what the groups in use take, before they run: networks, time, memory and disk, from what was measured.
+"""Command `costs`: what the groups in use take, before they run: networks, time and disk, from what was measured.
 
-Nothing is predicted for a data set of which nothing was measured.
+Nothing is predicted for cells of which nothing was measured. Folds are those of the split; before there is one, those of the
+committed runs.
 """
 
 from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.commands import use
 from pipeline.config.params import Config
 from pipeline.config.sections import GridCell
 from pipeline.running import cores
@@ -27,18 +29,20 @@ class Measured(NamedTuple):
 
 # From whole runs on 2 cores of an AMD EPYC without GPU.
 MEASURED = {
-    "demo": Measured(8.2, 190, "31 networks in 2 min 7 s"),
-    "sbu": Measured(52, 0, "690 networks in 5 h"),
+    "demo": Measured(8.2, 190, "31 networks in 2 min 7 s on 2 cores of an AMD EPYC"),
+    "sbu": Measured(52, 0, "690 networks in 5 h on 2 cores of an AMD EPYC"),
 }
-FOLDS = {"sbu": 5, "demo-sbu": 5}  # before there is a split to count them in
+RUNS, SINGLE = Path("reports/runs"), Path("reports/costs.csv")
+ESTIMATES = ("ntu", "ntu120")
 
 
 def lines(config: Config, groups: Sequence[str] = ()) -> list[str]:
-    """A line a data set of the groups (default: those in use)."""
+    """A line a data set of the groups (default: those in use). `ParamsError` for a group that the grid does not have."""
+    use.check_known(groups, list(config.params.grid), config.where)
     wanted = list(groups) or config.params.use.groups
     cells = {name: cell for name, cell in config.every.items() if cell.group in wanted}
     free = shutil.disk_usage(Path.cwd()).free / 1e9
-    found = [_line(config, dataset, {n: c for n, c in cells.items() if c.dataset == dataset}) for dataset in _datasets(cells)]
+    found = [_line(config, dataset, [c for c in cells.values() if c.dataset == dataset]) for dataset in _datasets(cells)]
     return [*found, f"here: {cores.granted()} core(s), {free:,.0f} GB free; what is in DVC's cache already is not run again"]
 
 
@@ -46,26 +50,50 @@ def _datasets(cells: dict[str, GridCell]) -> list[str]:
     return list(dict.fromkeys(cell.dataset for cell in cells.values()))
 
 
-def _line(config: Config, dataset: str, cells: dict[str, GridCell]) -> str:
-    counts = [networks(config, cell) for cell in cells.values()]
-    if any(count is None for count in counts):
-        return f"{dataset}: {len(cells)} cells; how many folds is known after `split`"
-    total, known = sum(count or 0 for count in counts), MEASURED.get(dataset)
-    if known is None:
-        return f"{dataset}: {len(cells)} cells, {total} networks; not measured yet (docs/scale.md has estimates for NTU RGB+D)"
-    minutes = max(1, round(total * known.seconds / 60 / cores.granted()))
+def _line(config: Config, dataset: str, cells: list[GridCell]) -> str:
+    counts = [networks(config, cell) for cell in cells]
+    measured = [_measured(cell) for cell in cells]
+    known = [found for found in measured if found]
+    estimates = "; docs/scale.md has estimates" if dataset in ESTIMATES else ""
+    if None in counts:
+        return f"{dataset}: {len(cells)} cells; how many folds is known after `split`, and no time is known{estimates}"
+    head = f"{dataset}: {len(cells)} cells, {sum(count or 0 for count in counts)} networks"
+    if len(known) < len(cells):
+        return f"{head}; no time is known: {len(cells) - len(known)} of these cells were not measured{estimates}"
+    seconds = sum(found.seconds * (count or 0) for found, count in zip(known, counts, strict=True))
+    minutes = max(1, round(seconds / 60 / cores.granted()))
     time = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-    source = f"{known.source} on 2 cores of an AMD EPYC"
-    head = f"{dataset}: {len(cells)} cells, {total} networks"
-    disk = f", and {known.megabytes} MB of disk" if known.megabytes else ""
-    return f"{head}: about {time} here if nothing is cached{disk} ({source})"
+    megabytes = max(found.megabytes for found in known)
+    disk = f", and {megabytes} MB of disk" if megabytes else ""
+    return f"{head}: about {time} here if nothing is cached{disk} ({'; '.join(dict.fromkeys(m.source for m in known))})"
+
+
+def _measured(cell: GridCell) -> Measured | None:
+    """What a network of a cell takes: as measured alone, else on the mean over its data set; None where nobody knows."""
+    for row in _table(SINGLE):
+        if (row["protocol"], row["recipe"], row["method"]) == (cell.protocol, cell.recipe, cell.method):
+            return Measured(float(row["train_s"]), 0, f"{SINGLE}: training alone, on one core of an {row['core']}")
+    return MEASURED.get(cell.dataset)
 
 
 def networks(config: Config, cell: GridCell) -> int | None:
     """Folds times seeds of a cell; None where nobody knows the folds yet."""
-    seeds = len(config.params.seeds[cell.seeds])
-    path = Path("data/splits", cell.dataset, f"{cell.protocol}.csv")
-    if path.exists():
-        with path.open(newline="") as file:
-            return seeds * len({row["fold"] for row in csv.DictReader(file)})
-    return seeds * FOLDS[cell.protocol] if cell.protocol in FOLDS else None
+    seeds, rows = len(config.params.seeds[cell.seeds]), _table(Path("data/splits", cell.dataset, f"{cell.protocol}.csv"))
+    folds = {row["fold"] for row in rows} or set(_recorded(config, cell))
+    return seeds * len(folds) if folds else None
+
+
+def _recorded(config: Config, cell: GridCell) -> Iterator[str]:
+    """The folds of a cell's protocol, from committed runs of cells that were recorded whole."""
+    names = {name for name, other in config.every.items() if other.protocol == cell.protocol}
+    for row in _table(RUNS / f"{cell.dataset}.csv"):
+        if row["cell"] in names and row["evidence"] == "cell":
+            yield row["fold"]
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; none where it is not there."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,13 @@ from pipeline.config.resolve import stages_of
 
 FILE = Path(".work/took.jsonl")
 OF_DATASETS = ("download", "normalize", "split")
+DATA_OF = {
+    "resolve": "data/params",
+    "download": "data/raw",
+    "normalize": "data/skeletons",
+    "split": "data/splits",
+    "report": "data/results",
+}
 
 
 @contextmanager
@@ -50,8 +57,25 @@ def lines(config: Config, since: float) -> list[str]:
     head = [f"{'stage':10} {'of':32} {'time':>9} {'peak memory':>12}"]
     body = [f"{row['stage']:10} {row['target']:32} {_time(row['seconds']):>9} {_memory(row['megabytes']):>12}" for row in rows]
     total = sum(row["seconds"] for row in rows)
-    last = f"{len(rows)} of {len(every)} stages ran, {_time(total)}; {len(every) - len(rows)} were up to date or in DVC's cache"
-    return [*(head if rows else []), *body, last]
+    last = f"{len(rows)} of {len(every)} stages ran, {_time(total)}" if rows else f"none of {len(every)} stages ran"
+    return [*(head if rows else []), *body, "; ".join([last, *_others(config, [key for key in every if key not in ran])])]
+
+
+def _others(config: Config, stages: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Of stages that did not run: how many DVC had, and how many have never run here."""
+    absent = sum(not _output(config, *key).exists() for key in stages)
+    if had := len(stages) - absent:
+        yield f"{had} {'was' if had == 1 else 'were'} up to date or in DVC's cache"
+    if absent:
+        yield f"{absent} {'has' if absent == 1 else 'have'} not run yet: `dvc repro`"
+
+
+def _output(config: Config, stage: str, target: str) -> Path:
+    """What is in `data/` once a stage has run; for the report, which git has, what it is made from."""
+    if stage in DATA_OF:
+        return Path(DATA_OF[stage], target)
+    dataset = config.cells[target].dataset
+    return Path("data/results", dataset, target, stage) if stage == "evaluate" else Path("data/runs", dataset, target, stage)
 
 
 def _stages(config: Config) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,7 @@ def switch(groups: list[str], path: Path = FILE) -> str:
     Raises `ParamsError` for a group that the grid does not have, and for cells that cannot run together.
     """
     document = read(path)
-    known = list(document.get("grid") or {})
-    if unknown := sorted(set(groups) - set(known)) or (not groups and ["(none)"]):
-        raise ParamsError(f"{path}: no group of cells {', '.join(unknown)}; there are {', '.join(known)}")
+    check_known(groups or ["(none)"], list(document.get("grid") or {}), str(path))
     every = build(document | {"use": {"groups": [], "datasets": {}}}, str(path))
     use = {"groups": groups, "datasets": pipelines.datasets_of(every, groups)}
     config = build(document | {"use": use}, str(path))
@@ -32,6 +32,14 @@ def switch(groups: list[str], path: Path = FILE) -> str:
     _replace(path, text)
     _replace(seen, ignored)
     return "\n".join([f"{path}: {line_of(config)}", *_notes(changed, hidden)])
+
+
+def check_known(groups: Sequence[str], known: Sequence[str], where: str) -> None:
+    """`ParamsError` for groups that the grid does not have, with those of nearly the same name, and all."""
+    if unknown := sorted(set(groups) - set(known)):
+        near = dict.fromkeys(name for group in unknown for name in get_close_matches(group, known))
+        meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+        raise ParamsError(f"{where}: no group of cells {', '.join(unknown)}{meant} there are {', '.join(known)}")
 
 
 def check(root: Path) -> None:
