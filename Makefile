@@ -44,9 +44,7 @@ repro: $(READY)  ## Run the pipeline (DATASETS="demo sbu sbu-switches ntu"; defa
 	$(if $(DATASETS),@python -m pipeline use $(DATASETS))
 	@python -m pipeline mend
 	@python -m pipeline costs
-	@mkdir -p .work && date +%s > .work/began
-	dvc repro
-	@python -m pipeline took --since "$$(cat .work/began)"
+	@echo "dvc repro"; began=$$(date +%s) && dvc repro && python -m pipeline took --since "$$began"
 	@python -m pipeline track || true
 	@python -m pipeline where
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -124,6 +127,29 @@ def test_a_stage_that_fails_did_not_run(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ValueError, match="no"), took.measured("split", "demo"):
         raise ValueError("no")
     assert not took.FILE.exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_repro_keeps_its_beginning_while_another_is_refused(tmp_path: Path) -> None:
+    """Programs in place of those that make calls: a clock that ticks, a dvc during which a second `make repro` is tried."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    programs = {
+        "date": "echo x >> ticks; wc -l < ticks",
+        "python": 'echo "$3 $5" >> called',
+        "dvc": "[ ! -e busy ] || exit 1; touch busy; make repro; :",
+    }
+    folder = tmp_path / ".venv/bin"
+    folder.mkdir(parents=True)
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    for name in ("pyproject.toml", "constraints.txt", ".venv/.ready"):
+        (tmp_path / name).touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
+    subprocess.run(["make", "repro"], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    called = [line.split() for line in (tmp_path / "called").read_text().splitlines()]
+    assert called == [["mend"], ["costs"], ["mend"], ["costs"], ["took", "1"], ["track"], ["where"]]
+    assert (tmp_path / "ticks").read_text() == "x\nx\n"
 
 
 @pytest.mark.parametrize("command", ["costs", "took"])
