@@ -45,7 +45,7 @@ def put(document: dict[str, Any], dotted: str, value: object) -> dict[str, Any]:
     inner: Any = document
     for parent in parents:
         inner = inner[int(parent) if parent.isdigit() else parent]
-    inner[last] = value
+    inner[int(last) if last.isdigit() else last] = value
     return document
 
 
@@ -94,6 +94,24 @@ def test_the_projects_own_file_is_accepted(document: dict[str, Any]) -> None:
         ("objective.lambda1", -1e-9, "greater than or equal to 0"),
         ("training.schedule", "linear", "'constant', 'cosine' or 'plateau'"),
         ("normalize.ntu.spread_share", 1.5, "less than or equal to 1"),
+        ("seeds.demo.0", 99999999999999999999, "less than or equal to 4294967295"),
+        ("split.seed", 2**32, "less than or equal to 4294967295"),
+        ("training.batch", 99999999999999999999, "less than or equal to 100000"),
+        ("training.pool", 100_001, "less than or equal to 100000"),
+        ("training.learning_rate", 1e9, "less than or equal to 100"),
+        ("training.frames", 10**6, "less than or equal to 100000"),
+        ("training.adam_eps", 1.5, "less than or equal to 1"),
+        ("model.hidden", 1_000_000, "less than or equal to 16384"),
+        ("model.layers", 65, "less than or equal to 64"),
+        ("model.beta_bias", -1e9, "greater than or equal to -1000"),
+        ("objective.lambda1", 1e9, "less than or equal to 1000"),
+        ("pretrain.tune", 10**8, "less than or equal to 10000000"),
+        ("report.margin", 101.0, "less than or equal to 100"),
+        ("finetune", {"main": 0, "joint": 0}, "main and joint are both 0, so nothing would be trained"),
+        ("use.groups", ["demo", "demo"], "a group stands there twice"),
+        ("grid.sbu.0.methods", ["lstm", "lstm"], "a method stands there twice"),
+        ("check.guarded.demo", ["demo-sbu-sta-lstm", "demo-sbu-sta-lstm"], "a cell stands there twice"),
+        ("search.views", [1, 1], "a number of views stands there twice"),
     ],
 )
 def test_mistake_is_named_by_its_key(document: dict[str, Any], key: str, value: object, reason: str) -> None:
@@ -104,6 +122,83 @@ def test_mistake_is_named_by_its_key(document: dict[str, Any], key: str, value: 
     assert lines[1].startswith(f"  {key}: ")
     assert reason in lines[1]
     assert f"(found {value!r}" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seeds.demo", [2**32 - 1]), ("training.batch", 100_000), ("model.hidden", 16_384), ("finetune.joint", 0)]
+)
+def test_a_bound_itself_is_possible(document: dict[str, Any], key: str, value: object) -> None:
+    assert params.build(put(document, key, value)).cells
+
+
+@pytest.mark.parametrize("kind", ["deep-lstm", "st-lstm-trust-gates", "hcn", "sgn", "hbrnn"])
+def test_networks_have_bounds_too(document: dict[str, Any], kind: str) -> None:
+    network = document["methods"][kind]["network"]
+    key = "layers" if "layers" in network else "frames" if "frames" in network else "hidden"
+    network[key] = [2**60] * 4 if key == "hidden" else 2**60
+    with pytest.raises(ParamsError, match=rf"methods\.{kind}\.network\.[\w-]+\.{key}.*: Input should be less than or equal to"):
+        params.build(document)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "reason"),
+    [
+        (
+            "tuned",
+            {"finetune": {"main": 0, "joint": 0}},
+            "here.yaml: recipes.tuned.finetune: 1 value(s) cannot be used:\n  Value",
+        ),
+        (
+            "demo",
+            {"pretrain": {"attention": 0}},
+            "cell demo-sbu-sa-lstm: method sa-lstm is pretrained, but pretrain.attention of",
+        ),
+        ("demo", {"pretrain": {"attention": 0, "main": 0, "tune": 0}}, "demo-sbu-sa-lstm: method sa-lstm is pretrained, but"),
+    ],
+)
+def test_a_recipe_in_which_nothing_is_trained_is_refused(
+    document: dict[str, Any], recipe: str, changes: dict[str, Any], reason: str
+) -> None:
+    document["recipes"][recipe] |= changes
+    with pytest.raises(ParamsError) as failure:
+        params.build(document, "here.yaml")
+    assert reason in str(failure.value)
+
+
+def test_pretraining_of_both_attentions_needs_one_step_of_three(document: dict[str, Any]) -> None:
+    for line in document["grid"]["demo"]:
+        line["methods"] = [method for method in line["methods"] if method not in ("sa-lstm", "ta-lstm")]
+    document["recipes"]["demo"]["pretrain"] = {"attention": 0, "main": 1, "tune": 0}
+    assert params.build(document).cells
+    document["recipes"]["demo"]["pretrain"]["main"] = 0
+    with pytest.raises(ParamsError, match=r"pretrain\.attention, pretrain\.main, pretrain\.tune of recipe demo are 0"):
+        params.build(document)
+
+
+def test_use_of_a_group_twice_is_use_of_it_once(copy: Path) -> None:
+    assert "use: {groups: [sbu, demo], " in use.switch(["sbu", "demo", "sbu"], copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "model:\n  layers: 3\n  hidden: 1\n  layers: 2\n",
+            'line 4, column 3: found duplicate key "layers" with value "2" (original value: "3");'
+            " a key may stand once, so remove one of the two",
+        ),
+        ("a: [1, 2\nb: 3", "line 2, column 2: expected ',' or ']', but got ':' while parsing a flow sequence"),
+        (
+            "a: 1\n\tb: 2\n",
+            "line 2, column 1: found character '\\t' that cannot start any token while scanning for the next token",
+        ),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ParamsError) as failure:
+        params.read(tmp_path / "p.yaml")
+    assert str(failure.value) == f"{tmp_path}/p.yaml: cannot be read: {told}"
 
 
 @pytest.mark.parametrize("key", ["model.hidden", "finetune", "use", "normalize.ntu.order"])
@@ -546,7 +641,7 @@ def test_pipeline_of_a_cell_that_is_no_more_is_removed(copy: Path) -> None:
 @pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), (["demo", "no"], "no"), ([], r"\(none\)")])
 def test_switch_to_an_unknown_data_set_changes_nothing(copy: Path, names: list[str], shown: str) -> None:
     before = {path: path.read_bytes() for path in copy.parent.iterdir()}
-    with pytest.raises(ParamsError, match=f"no group of cells {shown}; there are demo, demo-tuned, sbu, "):
+    with pytest.raises(ParamsError, match=f"no group of cells {shown};.* there are demo, demo-tuned, sbu, "):
         use.switch(names, copy)
     assert {path: path.read_bytes() for path in copy.parent.iterdir()} == before
 

@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
 from pipeline.commands import imports
 from pipeline.config.params import Config, parse
 from pipeline.config.resolve import stages_of, switches
@@ -69,7 +71,7 @@ def may_push(root: Path) -> bool:
     """Whether the root's `dvc.yaml` declares that what is made of recordings may be pushed."""
     try:
         return bool(parse((root / ROOT_FILE).read_text())["vars"][0]["licensed"]["push"])
-    except (OSError, LookupError, TypeError) as error:
+    except (OSError, LookupError, TypeError, YAMLError) as error:
         raise ParamsError(f"{root / ROOT_FILE}: expected a line `licensed: &licensed {{push: false}}` ({error})") from error
 
 

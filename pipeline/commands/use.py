@@ -19,7 +19,7 @@ def switch(groups: list[str], path: Path = FILE) -> str:
 
     Raises `ParamsError` for a group that the grid does not have, and for cells that cannot run together.
     """
-    document = read(path)
+    document, groups = read(path), list(dict.fromkeys(groups))
     check_known(groups or ["(none)"], list(document.get("grid") or {}), str(path))
     every = build(document | {"use": {"groups": [], "datasets": {}}}, str(path))
     use = {"groups": groups, "datasets": pipelines.datasets_of(every, groups)}

@@ -80,6 +80,7 @@ def check(params: Params, found: dict[str, GridCell], where: str) -> None:
     if "switches" in params.recipes:
         raise ParamsError(f"{where}: recipes.switches: `switches` stands for other cells in metrics.json; use another name")
     for name, cell in found.items():
+        _check_pretraining(params, cell, f"{where}: cell {name}")
         stores = [*params.normalize.formats, *params.normalize.variants.get(cell.dataset, {})]
         if cell.store not in stores:
             raise ParamsError(f"{where}: cell {name}: store {cell.store!r} is none of {', '.join(stores)}")
@@ -90,6 +91,19 @@ def check(params: Params, found: dict[str, GridCell], where: str) -> None:
                 f"{where}: cell {name}: its recipe {cell.recipe!r} chooses by test data; only a cell with `switch_of` may do so"
             )
     _check_once(found, where)
+
+
+def _check_pretraining(params: Params, cell: GridCell, key: str) -> None:
+    """A staged method with one attention goes through its first step alone, one with both through all."""
+    method, changed = params.methods[cell.method], params.recipes[cell.recipe].get("pretrain") or {}
+    parts = [method.spatial, method.temporal].count(True) if method.staged else 0
+    steps = {0: (), 1: ("attention",), 2: ("attention", "main", "tune")}[parts]
+    lengths = params.pretrain.model_dump() | changed
+    if steps and not any(lengths[step] for step in steps):
+        raise ParamsError(
+            f"{key}: method {cell.method} is pretrained, but {', '.join(f'pretrain.{step}' for step in steps)} of recipe"
+            f" {cell.recipe} {'is' if len(steps) == 1 else 'are'} 0: give one a length, or use a method with `staged: false`"
+        )
 
 
 def _check_switch(found: dict[str, GridCell], name: str, where: str) -> None:

@@ -6,9 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from pipeline.section import Count, Positive, Section, Share, Weight
+from pipeline.section import Section, Share
 
 Plain = bool | int | float | str
+# Bounds are for typing errors: beyond them nothing would run, or learn; all values of the papers are far below.
+Units = Annotated[int, Field(ge=1, le=16_384)]
+Layers = Annotated[int, Field(ge=1, le=64)]
+Parts = Annotated[int, Field(ge=1, le=10_000)]
+Frames = Annotated[int, Field(ge=1, le=100_000)]
+Many = Annotated[int, Field(ge=1, le=10_000_000)]
+Strength = Annotated[float, Field(ge=0, le=1000)]
+Cost = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Network(Section):
@@ -24,41 +32,41 @@ class DeepLstm(Section):
     """LSTM layers without attention, of another number than `model.layers`."""
 
     kind: Literal["deep-lstm"]
-    layers: Positive
+    layers: Layers
 
 
 class Hbrnn(Section):
     """Hierarchical bidirectional RNN; `hidden` are the units a direction of its four levels."""
 
     kind: Literal["hbrnn"]
-    hidden: Annotated[list[Positive], Field(min_length=4, max_length=4)]
+    hidden: Annotated[list[Units], Field(min_length=4, max_length=4)]
 
 
 class CoOccurrence(Section):
     """Co-occurrence LSTM; `hidden` are the units a direction of its three layers, `groups` share joints by the penalty."""
 
     kind: Literal["co-occurrence"]
-    hidden: Annotated[list[Positive], Field(min_length=3, max_length=3)]
-    groups: Positive
-    sparse: Weight
-    group_sparse: Weight
+    hidden: Annotated[list[Units], Field(min_length=3, max_length=3)]
+    groups: Parts
+    sparse: Strength
+    group_sparse: Strength
 
 
 class PLstm(Section):
     """Part-aware LSTM; `hidden` units a layer, one share for each of the five parts of the body."""
 
     kind: Literal["p-lstm"]
-    hidden: Annotated[int, Field(ge=5, multiple_of=5)]
+    hidden: Annotated[int, Field(ge=5, le=16_380, multiple_of=5)]
 
 
 class StLstm(Section):
     """Spatio-temporal LSTM: `layers` of `hidden` units on `steps` time steps of `frames` frames; `trust` gates or none."""
 
     kind: Literal["st-lstm"]
-    hidden: Positive
-    layers: Positive
-    steps: Positive
-    frames: Positive
+    hidden: Units
+    layers: Layers
+    steps: Frames
+    frames: Frames
     trust: bool
 
 
@@ -66,7 +74,7 @@ class Sgn(Section):
     """Semantics-guided network on `frames` frames; `dropout` is that between its convolutions over time."""
 
     kind: Literal["sgn"]
-    frames: Positive
+    frames: Frames
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -77,9 +85,9 @@ class Hcn(Section):
     """
 
     kind: Literal["hcn"]
-    frames: Annotated[int, Field(ge=16, multiple_of=16)]
-    channels: Annotated[int, Field(ge=32, multiple_of=32)]
-    hidden: Positive
+    frames: Annotated[int, Field(ge=16, le=100_000, multiple_of=16)]
+    channels: Annotated[int, Field(ge=32, le=16_384, multiple_of=32)]
+    hidden: Units
     deep: bool
 
 
@@ -88,37 +96,37 @@ class WindowSvm(Section):
 
     kind: Literal["window-svm"]
     features: Literal["raw", "joint"]
-    width: Positive
-    cost: Annotated[float, Field(gt=0)]
+    width: Frames
+    cost: Cost
 
 
 class LieGroup(Section):
     """Curves of `frames` frames in SE(3), warped to nominal ones found in `rounds` rounds; a pyramid of `levels` levels."""
 
     kind: Literal["lie-group"]
-    frames: Annotated[int, Field(ge=2)]
-    rounds: Count
-    levels: Positive
-    cost: Annotated[float, Field(gt=0)]
+    frames: Annotated[int, Field(ge=2, le=100_000)]
+    rounds: Annotated[int, Field(ge=0, le=10_000)]
+    levels: Annotated[int, Field(ge=1, le=16)]
+    cost: Cost
 
 
 class SkeletalQuads(Section):
     """Fisher vectors of `quads` quads of joints a frame, of a mixture of `gaussians` that `samples` quads were seen for."""
 
     kind: Literal["skeletal-quads"]
-    gaussians: Positive
-    quads: Positive
-    samples: Positive
-    cost: Annotated[float, Field(gt=0)]
+    gaussians: Parts
+    quads: Many
+    samples: Many
+    cost: Cost
 
 
 class DynamicSkeletons(Section):
     """Differences of all pairs of joints in `frames` frames; a Fourier pyramid of `levels` levels."""
 
     kind: Literal["dynamic-skeletons"]
-    frames: Annotated[int, Field(ge=2)]
-    levels: Positive
-    cost: Annotated[float, Field(gt=0)]
+    frames: Annotated[int, Field(ge=2, le=100_000)]
+    levels: Annotated[int, Field(ge=1, le=16)]
+    cost: Cost
 
 
 class Poselets(Section):
@@ -126,11 +134,11 @@ class Poselets(Section):
 
     kind: Literal["poselets"]
     features: Literal["raw", "joint"]
-    words: Positive
-    kept: Positive
+    words: Parts
+    kept: Parts
     support: Share
-    samples: Positive
-    cost: Annotated[float, Field(gt=0)]
+    samples: Many
+    cost: Cost
 
 
 class StaticAttention(Section):
@@ -141,8 +149,8 @@ class StaticAttention(Section):
 
     kind: Literal["static-attention"]
     joints: bool
-    bins: Count
-    spatial_penalty: Weight
+    bins: Annotated[int, Field(ge=0, le=10_000)]
+    spatial_penalty: Strength
 
 
 def _kind(network: Any) -> str:

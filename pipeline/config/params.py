@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from pipeline.addresses import shown
@@ -87,7 +88,8 @@ def _present(section: _S | None, name: str, where: str) -> _S:
 def parse(text: str) -> Any:
     """YAML 1.2, read with the library and the rules that DVC reads it with.
 
-    Raises `YAMLError`, also where it is nested too deeply, or its aliases stand for more than `MOST_VALUES` values in all.
+    Raises `YAMLError` with the line, also where it is nested too deeply, or its aliases stand for more than `MOST_VALUES` values
+    in all.
     """
     try:
         if "&" in text:
@@ -95,6 +97,17 @@ def parse(text: str) -> Any:
         return YAML(typ="safe").load(text)
     except RecursionError:
         raise YAMLError("nested too deeply") from None
+    except MarkedYAMLError as error:
+        raise YAMLError(_told(error)) from error
+
+
+def _told(error: MarkedYAMLError) -> str:
+    """A line; the library's own message has six, and how to let a key stand there twice."""
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    if isinstance(error, DuplicateKeyError):
+        return f"{place}{error.problem}; a key may stand once, so remove one of the two"
+    return f"{place}{' '.join(part for part in (error.problem, error.context) if part)}"
 
 
 def _check_aliases(text: str) -> None:
@@ -166,7 +179,8 @@ def _validated(model: type[_S], document: object, where: str) -> _S:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {shown(repr(e['input'])):.60})" for e in error.errors()]
+        found = [(".".join(map(str, e["loc"])), e["msg"], shown(repr(e["input"]))) for e in error.errors()]
+        lines = [f"  {key}{': ' if key else ''}{message} (found {value:.60})" for key, message, value in found]
         raise ParamsError("\n".join([f"{where}: {len(lines)} value(s) cannot be used:", *lines])) from error
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from pipeline.addresses import has_secret
-from pipeline.config.networks import OneOf, Plain
+from pipeline.config.networks import Layers, OneOf, Parts, Plain, Strength, Units
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
 from pipeline.datasets.ntu.settings import NtuNormalize
@@ -17,7 +17,7 @@ from pipeline.datasets.nw_ucla.settings import NwUclaNormalize
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
 from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.datasets.utkinect.settings import UtkinectNormalize
-from pipeline.section import Count, Positive, Section, Share, Weight
+from pipeline.section import Count, Positive, Section, Share
 
 NAMED = r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$"  # a cell's name made of what it is
 
@@ -70,14 +70,23 @@ class Download(Section):
     demo: DemoDownload | None = None
 
 
-def _each_once(seeds: list[int]) -> list[int]:
-    """Two runs of one seed would write the same files."""
-    if len(set(seeds)) < len(seeds):
-        raise ValueError("a seed stands there twice")
-    return seeds
+def _each_once(what: str) -> AfterValidator:
+    """No value twice: two runs of one seed would write the same files."""
+
+    def check(values: list[Any]) -> list[Any]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"{what} stands there twice")
+        return values
+
+    return AfterValidator(check)
 
 
-Seeds = Annotated[list[Count], Field(min_length=1), AfterValidator(_each_once)]
+# Bounds are for typing errors, as in `networks.py`.
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Seeds = Annotated[list[Seed], Field(min_length=1), _each_once("a seed")]
+Length = Annotated[int, Field(ge=0, le=10_000_000)]
+Batch = Annotated[int, Field(ge=1, le=100_000)]
+Rate = Annotated[float, Field(gt=0, le=100)]
 
 
 class Normalize(Section):
@@ -114,24 +123,24 @@ class Split(Section):
     """Stage `split`: how much of training is held out for validation, in whole groups of subjects."""
 
     validation_share: Annotated[float, Field(ge=0, lt=1)]
-    seed: Count
+    seed: Seed
 
 
 class Model(Section):
     """The network: Song et al., sections on the main LSTM, spatial and temporal attention."""
 
-    hidden: Positive
-    layers: Positive
-    attention_hidden: Positive
+    hidden: Units
+    layers: Layers
+    attention_hidden: Units
     dropout: Annotated[float, Field(ge=0, lt=1)]
     dropout_per: Literal["frame", "clip"]
     dropout_after: Literal["each", "last"]
-    velocity: Annotated[Weight, Neutral(0.0)]
+    velocity: Annotated[Strength, Neutral(0.0)]
     alpha_scale: Literal["one", "joints"]
     gates: Literal["both_people", "per_person_shared"]
     beta_layers: Literal[1, 2]
-    beta_bias: float
-    beta_share: Weight
+    beta_bias: Annotated[float, Field(ge=-1000, le=1000)]
+    beta_share: Strength
     score_norm: Literal["none", "frames", "beta"]
     init: Literal["default_orthogonal", "gaussian"]
 
@@ -139,9 +148,9 @@ class Model(Section):
 class Objective(Section):
     """The three penalties beside the cross-entropy."""
 
-    lambda1: Annotated[Weight, Neutral(0.0)]
-    lambda2: Annotated[Weight, Neutral(0.0)]
-    lambda3: Annotated[Weight, Neutral(0.0)]
+    lambda1: Annotated[Strength, Neutral(0.0)]
+    lambda2: Annotated[Strength, Neutral(0.0)]
+    lambda3: Annotated[Strength, Neutral(0.0)]
     beta_norm: Literal["l2", "squared"]
     l1_scope: Literal["all", "main"]
     l1_reduce: Literal["sum", "mean"]
@@ -152,25 +161,25 @@ class Training(Section):
     """What `pretrain` and `finetune` share: the optimiser, the batches, who is learned from, the choice of the epoch."""
 
     unit: Literal["iterations", "epochs"]
-    batch: Positive
-    pool: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    temporal_rate: Annotated[float, Field(gt=0)]
+    batch: Batch
+    pool: Batch
+    learning_rate: Rate
+    temporal_rate: Rate
     schedule: Literal["constant", "cosine", "plateau"]
     warmup: Annotated[Share, Neutral(0.0)]
     plateau_factor: Annotated[float, Field(gt=0, lt=1)]
-    plateau_patience: Count
-    clip_norm: Annotated[Weight, Neutral(0.0)]
-    weight_decay: Annotated[Weight, Neutral(0.0)]
+    plateau_patience: Length
+    clip_norm: Annotated[Strength, Neutral(0.0)]
+    weight_decay: Annotated[Strength, Neutral(0.0)]
     adam_beta1: Annotated[float, Field(ge=0, lt=1), Neutral(0.9)]
     adam_beta2: Annotated[float, Field(ge=0, lt=1), Neutral(0.999)]
-    adam_eps: Annotated[float, Field(gt=0), Neutral(1e-8)]
+    adam_eps: Annotated[float, Field(gt=0, le=1), Neutral(1e-8)]
     fit: Literal["train", "train_and_validation"]
     select: Literal["heldout", "last", "test"]
-    frames: Annotated[Count, Neutral(0)]
+    frames: Annotated[int, Field(ge=0, le=100_000), Neutral(0)]
     precision: Annotated[Literal["float32", "bfloat16"], Neutral("float32")]
     device: Annotated[Literal["auto", "cpu", "cuda"], Neutral("auto")]
-    processes: Annotated[Positive, Neutral(1)]
+    processes: Annotated[int, Field(ge=1, le=1024), Neutral(1)]
 
     @model_validator(mode="after")
     def _validation_is_held_out(self) -> Self:
@@ -184,26 +193,32 @@ class Augment(Section):
 
     mirror: Annotated[Share, Neutral(0.0)]
     turn: Annotated[Share, Neutral(0.0)]
-    yaw: Annotated[Weight, Neutral(0.0)]
+    yaw: Annotated[Strength, Neutral(0.0)]
     scale: Annotated[Share, Neutral(0.0)]
     window: Annotated[float, Field(gt=0, le=1), Neutral(1.0)]
-    noise: Annotated[Weight, Neutral(0.0)]
+    noise: Annotated[Strength, Neutral(0.0)]
 
 
 class Pretrain(Section):
     """Stage `pretrain`, steps 2 to 7 of Algorithm 1: lengths in `training.unit`."""
 
-    attention: Count
-    main: Count
-    tune: Count
+    attention: Length
+    main: Length
+    tune: Length
     reinit_main: bool
 
 
 class Finetune(Section):
     """Stage `finetune`, steps 8 and 9 of Algorithm 1: lengths in `training.unit`."""
 
-    main: Count
-    joint: Count
+    main: Length
+    joint: Length
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> Self:
+        if not self.main and not self.joint:
+            raise ValueError("main and joint are both 0, so nothing would be trained: give one of them a length")
+        return self
 
 
 class Evaluate(Section):
@@ -213,7 +228,7 @@ class Evaluate(Section):
     """
 
     views: Annotated[Literal[1, 2, 4], Neutral(1)]
-    time_bins: Positive
+    time_bins: Parts
 
 
 class Candidate(Section):
@@ -236,7 +251,7 @@ class Search(Section):
     cell: str
     seeds: Seeds
     nested_seeds: Seeds
-    views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1)]
+    views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1), _each_once("a number of views")]
     base: dict[str, Any]
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
 
@@ -245,7 +260,7 @@ class Report(Section):
     """Stage `report`."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    margin: Annotated[float, Field(gt=0)]
+    margin: Annotated[float, Field(gt=0, le=100)]
     power: Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -264,7 +279,7 @@ class Answer(Section):
     `inputs`: by group of the grid, the recipes of the four methods on other inputs.
     """
 
-    subjects: list[str]
+    subjects: Annotated[list[str], _each_once("a protocol")]
     people: dict[str, Annotated[str, AfterValidator(_people)]]
     copies: dict[str, Annotated[str, AfterValidator(_pattern)]]
     inputs: dict[str, Inputs]
@@ -275,20 +290,20 @@ class Check(Section):
 
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
     power: Annotated[float, Field(ge=0.5, lt=1)]
-    guarded: dict[str, list[str]]
-    fewer_seeds: list[str]
+    guarded: dict[str, Annotated[list[str], _each_once("a cell")]]
+    fewer_seeds: Annotated[list[str], _each_once("a data set")]
 
 
 class Knockout(Section):
     """Command `knockout`: `seed` chooses the clips that lend their attention."""
 
-    seed: Count
+    seed: Seed
 
 
 class Saliency(Section):
     """Command `saliency`: `steps` of integrated gradients."""
 
-    steps: Positive
+    steps: Parts
 
 
 class Method(Section):
@@ -325,11 +340,11 @@ class ProtocolOf(Section):
 class Line(Section):
     """Cells of the grid: every protocol x recipe x method, and with `switch_of` every store, of these."""
 
-    protocols: Annotated[list[str], Field(min_length=1)]
-    recipes: Annotated[list[str], Field(min_length=1)]
-    methods: Annotated[list[str], Field(min_length=1)]
+    protocols: Annotated[list[str], Field(min_length=1), _each_once("a protocol")]
+    recipes: Annotated[list[str], Field(min_length=1), _each_once("a recipe")]
+    methods: Annotated[list[str], Field(min_length=1), _each_once("a method")]
     seeds: str
-    stores: list[str] = Field(default_factory=list)
+    stores: Annotated[list[str], _each_once("a store")] = Field(default_factory=list)
     switch_of: Annotated[str, Field(pattern=NAMED)] = ""
     names: Annotated[str, Field(pattern=NAMED)] = ""
 
@@ -354,7 +369,7 @@ class GridCell(Section):
 class Use(Section):
     """What runs: groups of the grid, and the data sets of their cells with the code that reads them."""
 
-    groups: list[str]
+    groups: Annotated[list[str], _each_once("a group")]
     datasets: dict[str, str]
 
 
