@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import sqlite3
@@ -103,6 +104,37 @@ print(kernel.KEEP, len(reader._read_plain(Path({str(tmp_path / "f.skeleton")!r})
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("False 14\n", "")
+
+
+# --- a terminal or a locale that lacks letters ----------------------------------------------------------------------------
+
+BARE = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize("surroundings", [BARE, BARE | {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "ascii"}])
+def test_files_are_utf8_whatever_the_terminal_and_the_locale_have(surroundings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("über: {}  # ±\n", encoding="utf-8")
+    (tmp_path / "dvc.yaml").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "costs"],
+        cwd=tmp_path,
+        env=environment | surroundings | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines()[-1] == "  über: Extra inputs are not permitted (found {})"  # click says it in UTF-8
+
+
+def test_printing_fails_on_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    monkeypatch.setattr("pipeline.cli.results.up_to_date", lambda: None)
+    monkeypatch.setattr("pipeline.commands.check.main", lambda *_, **__: print("87.1 \u00b1 2 \udcff"))
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["check"])
+    assert written.getvalue() == b"87.1 \\xb1 2 \\udcff\n"
 
 
 # --- the path of the project, MLflow's database ----------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +28,13 @@ PLATFORM = sys.platform
 
 class Group(click.Group):
     """Shows a `PipelineError`, or a disk that is full, as a message without stack trace and secrets, and exits with its code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program, with streams that can say every letter, whatever the terminal or the log takes."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; translate failures for people."""
