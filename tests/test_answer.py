@@ -45,6 +45,14 @@ def test_random_effects_by_hand() -> None:
     assert found.predicted_high - 2 == pytest.approx(stats.t.ppf(0.975, 1) * sqrt(3 + 4 / 3), rel=1e-4)
 
 
+def test_intervals_over_data_sets_end_where_those_of_the_data_sets_do() -> None:
+    ends = (-100.0, 100.0)
+    found = [judge(Components(x, Term(80.0**2, 1), possible=ends), RULE, (5,)) for x in (-60.0, 0.0, 60.0)]
+    assert (pooled.mean(found, RULE).low, pooled.mean(found, RULE).high) == ends
+    over = pooled.random_effects(found, RULE)
+    assert over and (over.low, over.high, over.predicted_low, over.predicted_high) == ends * 2
+
+
 def test_data_sets_that_agree_too_well_do_not_shrink_the_interval() -> None:
     found = pooled.random_effects([known(x, 1.0) for x in (1.0, 1.0, 1.0)], RULE)
     assert found is not None and found.spread == 0

@@ -123,10 +123,14 @@ def test_where_says_what_the_reports_found(project: Path) -> None:
     assert pipeline(project, "where").stdout == "demo: no report yet; run `dvc repro`\n"
     (project / "reports" / "demo").mkdir(parents=True)
     found = {"demo-sbu": {"demo": {"lstm": {"accuracy": {"mean": 96.62}}}, "switches": {"x": {"accuracy": {"mean": 50.0}}}}}
+    found |= {"of-a-part": {"demo": {"lstm": {"accuracy": {"mean": 0.0}, "part": "3 of 56,578 samples"}}}}
     (project / "reports" / "demo" / "metrics.json").write_text(json.dumps(found))
     lines = pipeline(project, "where").stdout.splitlines()
     assert lines[:2] == ["demo-sbu (synthetic), demo: lstm 96.6 %", "demo-sbu (synthetic), switches: x 50.0 %"]
-    assert lines[2:] == ["report: reports/demo/report.html"]
+    assert lines[2:] == [
+        "of-a-part (synthetic), demo: lstm 0.0 % (a part: 3 of 56,578 samples)",
+        "report: reports/demo/report.html",
+    ]
 
 
 def test_tracking_that_cannot_be(project: Path) -> None:

@@ -279,3 +279,30 @@ def test_stability_counts_lost_losses_chance_and_dead_gates() -> None:
     assert chance.diverged == 0.5
     without = statistics.stability(good, history().assign(beta_dead=np.nan), 0.95)
     assert without.dead is None
+
+
+def test_an_interval_ends_where_accuracies_end() -> None:
+    """Two sequences, as of a part of a data set: t with one degree of freedom reaches far beyond."""
+    one, other = made([True, False]), made([False, True])
+    found = statistics.compare(one, other, RULE)
+    assert stats.t.ppf(0.975, found.degrees) * found.standard_error > 1000
+    assert (found.points, found.low, found.high, found.possible) == (0.0, -100.0, 100.0, (-100.0, 100.0))
+    assert found.p == 1.0 and found.verdict == "undecided"
+
+
+def test_the_ends_of_a_sum_of_accuracies_follow_from_its_weights() -> None:
+    one, other = made([True, False]), made([False, True])
+    names = {"sta": one, "sa": other, "ta": other, "lstm": one}
+    interaction, main = (effects.effect(name, [names], RULE) for name in ("interaction", "spatial"))
+    assert interaction and (interaction.low, interaction.high) == (-200.0, 200.0)
+    assert main and (main.low, main.high) == (-100.0, 100.0)
+    uneven = statistics.contrast([(2.0, one), (-0.5, other)], RULE)
+    assert (uneven.low, uneven.high) == (-50.0, 200.0)
+    back = uneven.reversed()
+    assert (back.low, back.high, back.possible) == (-200.0, 50.0, (-200.0, 50.0))
+
+
+def test_an_interval_within_what_is_possible_is_untouched() -> None:
+    found = statistics.compare(made([shares(40, 30), shares(40, 26)]), made([shares(40, 20), shares(40, 24)]), RULE)
+    half = stats.t.ppf(0.975, found.degrees) * found.standard_error
+    assert (found.low, found.high) == (found.points - half, found.points + half)

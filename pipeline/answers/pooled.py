@@ -34,7 +34,13 @@ def mean(found: Sequence[Difference], rule: Rule) -> Difference:
     count, variances = len(found), np.array([one.standard_error**2 for one in found])
     degrees = float(variances.sum() ** 2 / sum(variances**2 / [one.degrees for one in found]))
     points = float(np.mean([one.points for one in found]))
-    return judge(Components(points, Term(float(variances.sum()) / count**2, degrees)), rule, (0,))
+    spread = Term(float(variances.sum()) / count**2, degrees)
+    return judge(Components(points, spread, possible=possible(found)), rule, (0,))
+
+
+def possible(found: Sequence[Difference]) -> tuple[float, float]:
+    """The least and the greatest value of an effect."""
+    return min(one.possible[0] for one in found), max(one.possible[1] for one in found)
 
 
 def random_effects(found: Sequence[Difference], rule: Rule) -> RandomEffects | None:
@@ -50,4 +56,6 @@ def random_effects(found: Sequence[Difference], rule: Rule) -> RandomEffects | N
     half = float(stats.t.ppf((1 + rule.confidence) / 2, len(found) - 1)) * error
     points, spread = float(result.mean_effect_re), float(np.sqrt(result.tau2))
     beyond = float(stats.t.ppf((1 + rule.confidence) / 2, max(1, len(found) - 2)) * np.sqrt(spread**2 + error**2))
-    return RandomEffects(points, points - half, points + half, points - beyond, points + beyond, spread)
+    ends = np.clip([points - half, points + half, points - beyond, points + beyond], *possible(found))
+    low, high, predicted_low, predicted_high = map(float, ends)
+    return RandomEffects(points, low, high, predicted_low, predicted_high, spread)

@@ -34,7 +34,8 @@ def where() -> None:
         for protocol, recipes in json.loads((folder / "metrics.json").read_text()).items():
             for recipe, methods in recipes.items():
                 ours = ", ".join(f"{m} {r['accuracy']['mean']:.1f} %" for m, r in methods.items() if r.get("accuracy"))
-                click.echo(f"{protocol}{synthetic}, {recipe}: {ours}")
+                part = next((f" (a part: {r['part']})" for r in methods.values() if r.get("part")), "")
+                click.echo(f"{protocol}{synthetic}, {recipe}: {ours}{part}")
         click.echo(f"report: {folder / 'report.html'}")
 
 

@@ -19,6 +19,7 @@ Where each fold leaves one subject out, the unit is the subject: V is the varian
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,12 +57,16 @@ class Term:
 
 @dataclass(frozen=True)
 class Components:
-    """An estimate in points with the parts of its variance: between sequences, and for each method between runs and residual."""
+    """An estimate in points with the parts of its variance: between sequences, and for each method between runs and residual.
+
+    `possible` are the least and the greatest value of such a sum of accuracies.
+    """
 
     points: float
     sequences: Term
     runs: tuple[Term, ...] = ()
     residual: tuple[Term, ...] = ()
+    possible: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def variance(self) -> float:
@@ -105,10 +110,16 @@ def components(cells: Sequence[tuple[float, Outcomes]]) -> Components:
             sequences = sequences.plus(float(values[part].var(ddof=1)) / sizes[-1] / count**2, sizes[-1] - 1)
     points = float(np.mean(means))
     if first.unit == "subject" and count > 1:
-        return Components(points, _subjects(means, sizes))
+        return Components(points, _subjects(means, sizes), possible=_possible(cells))
     sequences = Term(sequences.value + _few(values, cells), sequences.degrees or 1.0)
     runs, residual = zip(*_lent([(weight, len(cell.seeds), *_runs(cell)) for weight, cell in cells]), strict=True)
-    return Components(points, sequences, runs, residual)
+    return Components(points, sequences, runs, residual, _possible(cells))
+
+
+def _possible(cells: Sequence[tuple[float, Outcomes]]) -> tuple[float, float]:
+    """Where those with a negative weight are right in all and the others in nothing, and the other way round; in points."""
+    weights = [weight for weight, _ in cells]
+    return 100 * sum(min(weight, 0.0) for weight in weights), 100 * sum(max(weight, 0.0) for weight in weights)
 
 
 def _points(cell: Outcomes, part: npt.NDArray[np.bool_]) -> Floats:

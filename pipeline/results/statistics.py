@@ -7,7 +7,8 @@ one quantity that intervals and tests are about.
 How intervals and tests are made (`contrast`, `compare`, `summarise`)
     The variance is put together from components (`pipeline.results.components`), and the interval and the two-sided p are both
     those of Student's t with Satterthwaite's degrees of freedom: the interval leaves out 0 where p is below 1 - confidence, and
-    only there. The interval of one accuracy is Wilson's (1927) over as many sequences as would give that variance.
+    only there. It ends where accuracies end. The interval of one accuracy is Wilson's (1927) over as many sequences as would give
+    that variance.
     `benchmarks/coverage.py` simulates how often they are wrong; docs/statistics.md has its numbers.
 
 How verdicts are made (`Difference.verdict`)
@@ -17,6 +18,7 @@ How verdicts are made (`Difference.verdict`)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -93,8 +95,9 @@ class Accuracy:
 class Difference:
     """Accuracy of one method minus that of another over the same sequences, or another sum of accuracies, in points.
 
-    `low` to `high` is the interval and `p` the two-sided p of the same t with `degrees` and `standard_error`; `floor` is the
-    standard error that infinitely many seeds would leave. `p_equivalent` is that of the two tests against `margin`. `better` and
+    `low` to `high` is the interval within what is `possible` (least and greatest value: -100 and 100 of two accuracies), `p` the
+    two-sided p of the same t with `degrees` and `standard_error`; `floor` is the standard error that infinitely many seeds would
+    leave. `p_equivalent` is that of the two tests against `margin`. `better` and
     `worse` count the sequences that the first, and the other, got right in a larger share of its runs. `runs`: seeds of each
     method.
     """
@@ -112,6 +115,7 @@ class Difference:
     worse: int
     runs: tuple[int, ...]
     confidence: float
+    possible: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def established(self) -> bool:
@@ -135,6 +139,7 @@ class Difference:
             better=self.worse,
             worse=self.better,
             runs=self.runs[::-1],
+            possible=(-self.possible[1], -self.possible[0]),
         )
 
 
@@ -253,10 +258,11 @@ def judge(found: Components, rule: Rule, runs: tuple[int, ...]) -> Difference:
     """Interval, tests and reach of an estimate with known components."""
     error, t = float(np.sqrt(found.variance)), stats.t(found.degrees)
     half = float(t.ppf((1 + rule.confidence) / 2)) * error
+    least, greatest = found.possible
     return Difference(
         found.points,
-        found.points - half,
-        found.points + half,
+        max(least, found.points - half),
+        min(greatest, found.points + half),
         p=float(2 * t.sf(abs(found.points) / error)) if error else float(found.points == 0),
         standard_error=error,
         degrees=found.degrees,
@@ -267,6 +273,7 @@ def judge(found: Components, rule: Rule, runs: tuple[int, ...]) -> Difference:
         worse=0,
         runs=runs,
         confidence=rule.confidence,
+        possible=found.possible,
     )
 
 
