@@ -98,7 +98,7 @@ def test_people_are_found_by_groups(pattern: str, message: str) -> None:
 def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
     (tmp_path / "reports").mkdir()
-    for folder in ("baseline", "search"):
+    for folder in ("baseline", "search", "paper.csv"):
         (tmp_path / "reports" / folder).symlink_to(ROOT / "reports" / folder)
     shutil.copy(ROOT / "reports/paper.csv", tmp_path / "reports")
     monkeypatch.chdir(tmp_path)
