@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.running import up_to_date
 from pipeline.config import params as parameters
 from pipeline.stages import resolve
 from tests.conftest import ROOT, in_a_project
@@ -85,9 +87,32 @@ def test_a_knob_that_turns_nothing_says_so(project: Path, capsys: pytest.Capture
     replace(r"^  learning_rate: 0\.003 ", "  learning_rate: 0.001 ")  # recipe demo has its own
     resolve.main()
     assert capsys.readouterr().out == (
-        "params.yaml: nothing in use reads what changed, if anything did (a recipe sets it, or no method here has a use for it);"
+        "params.yaml: nothing in use reads what changed (a recipe sets it, no method here has a use for it, or it is a comment);"
         " shown in the report of demo\n"
     )
+
+
+def test_the_first_time_and_a_time_without_a_change_say_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    resolve.main()
+    assert capsys.readouterr().out == "params.yaml: nothing changed\n"
+    shutil.rmtree("data/params")
+    Path("data/params").mkdir()  # as DVC may make it
+    resolve.main()
+    assert capsys.readouterr().out == "params.yaml: what each stage reads of it is written to data/params\n"
+    replace(r"^# Every parameter that affects", "# Each parameter that affects")
+    resolve.main()
+    assert capsys.readouterr().out.startswith("params.yaml: nothing in use reads what changed (")
+
+
+def test_a_command_that_resolves_first_has_its_output_to_itself(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(r"^# Every parameter that affects", "# Each parameter that affects")
+    capsys.readouterr()
+    up_to_date()
+    told = capsys.readouterr()
+    assert (told.out, told.err[:35]) == ("", "params.yaml: nothing in use reads w")
+    up_to_date()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_use_of_another_data_set_leaves_the_report_of_this_one(project: Path) -> None:

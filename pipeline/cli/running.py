@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 
 import click
@@ -63,7 +64,8 @@ def up_to_date() -> None:
     from pipeline.stages import resolve  # noqa: PLC0415
 
     choice.check(Path.cwd())
-    resolve.main()
+    with redirect_stdout(sys.stderr):  # what the command itself says may be a table for another program
+        resolve.main()
 
 
 @contextmanager

@@ -13,20 +13,33 @@ from pipeline.config.resolve import documents
 from pipeline.core.files import read_json, sha256, whole_folder, write_json
 from pipeline.core.places import PARAMS, SOURCE
 
-NOTHING = "nothing in use reads what changed, if anything did (a recipe sets it, or no method here has a use for it)"
+NOTHING = "nothing in use reads what changed (a recipe sets it, no method here has a use for it, or it is a comment)"
 
 
 def main(target: str = "") -> None:
     """Write `data/params/`, and say which cells in use read something that changed."""
-    config = parameters.load()
-    found = documents(config)
-    before = {name: _before(PARAMS / f"{name}.json") for name in found} if PARAMS.exists() else None
+    config, own = parameters.load(), sha256(parameters.FILE)
+    found, source = documents(config), _source()
+    before = {name: _before(PARAMS / f"{name}.json") for name in found}
     with whole_folder(PARAMS) as folder:
         for name, document in found.items():
             write_json(document, folder / f"{name}.json", sort_keys=False)
-        (folder / SOURCE).write_text(sha256(parameters.FILE) + "\n")
-    if before is not None:
-        print(changes(config, [name for name, document in found.items() if before[name] != document]))
+        (folder / SOURCE).write_text(own + "\n")
+    changed = [name for name, document in found.items() if before[name] != document]
+    if not source:
+        print(f"params.yaml: what each stage reads of it is written to {PARAMS}")
+    elif changed or source != own:
+        print(changes(config, changed))
+    else:
+        print("params.yaml: nothing changed")
+
+
+def _source() -> str:
+    """The SHA-256 of the `params.yaml` that `data/params/` was made from; empty where it was not made."""
+    try:
+        return (PARAMS / SOURCE).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _before(path: Path) -> object:
