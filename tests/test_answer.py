@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -100,7 +99,6 @@ def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path
     (tmp_path / "reports").mkdir()
     for folder in ("baseline", "search", "paper.csv"):
         (tmp_path / "reports" / folder).symlink_to(ROOT / "reports" / folder)
-    shutil.copy(ROOT / "reports/paper.csv", tmp_path / "reports")
     monkeypatch.chdir(tmp_path)
     assert "sbu" in answer.main()
     files = sorted(path.relative_to(tmp_path) for path in (tmp_path / "reports/answers").rglob("*") if path.is_file())
