@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -64,7 +65,8 @@ def up_to_date() -> None:
     from pipeline.stages import resolve  # noqa: PLC0415
 
     choice.check(Path.cwd())
-    with redirect_stdout(sys.stderr):  # what the command itself says may be a table for another program
+    # What the command itself says may be a table for another program; a first time is no news beside it.
+    with redirect_stdout(sys.stderr if made.exists() else io.StringIO()):
         resolve.main()
 
 
