@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pipeline import tracking
-from pipeline.commands import doctor
+from pipeline.commands import doctor, mend
 from pipeline.core.skeletons import Sample, Writer
 from tests.conftest import META, ROOT
 
@@ -148,3 +148,25 @@ def test_the_command_ends_with_1_where_something_must_be_mended(project: Path) -
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "MEND  DVC's locks: dvc.lock cut or empty; run python -m pipeline mend\n" in done.stdout
+
+
+def test_a_dvc_at_work_is_no_fault_and_mend_agrees(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever the note says, and a lock that it may just be writing."""
+    (project / "dvc.lock").write_text("")
+    note = project / mend.BUSY
+    note.parent.mkdir(parents=True)
+    note.write_text(json.dumps({"write": {"/a": {"pid": 4_000_000, "cmd": "dvc repro"}}}))
+    program = tmp_path_factory.mktemp("bin") / "dvc"
+    program.write_text("input()\n")
+    with subprocess.Popen([sys.executable, str(program)], cwd=project, stdin=subprocess.PIPE) as running:
+        told = f"DVC runs here (process {running.pid})"
+        assert must(project) == {}
+        assert str(looked_at(project)["DVC at work"]) == f"ok    DVC at work: {told}; its locks were not looked at"
+        assert mend.main(project) == [f"{told}: nothing was touched"]
+        running.communicate(b"\n")
+    assert list(must(project)) == ["DVC's locks", "DVC at work"]
+
+
+def test_a_conflict_is_for_people_and_not_for_mend(project: Path) -> None:
+    (project / "dvc.lock").write_text("<<<<<<< ours\nschema: '2.0'\n=======\nschema: '2.0'\n>>>>>>> theirs\n")
+    assert must(project) == {"DVC's locks": "MEND  DVC's locks: dvc.lock with a conflict of git; solve it"}

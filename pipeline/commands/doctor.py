@@ -157,11 +157,20 @@ def stores(root: Path, name: str) -> Iterator[Finding]:
 
 
 def dvc(root: Path) -> Iterator[Finding]:
-    """Locks that are cut, and notes of a DVC that is gone."""
+    """Locks that are cut, and notes of a DVC that is gone; not while one runs, which `mend` leaves alone too."""
+    if found := mend.running(root):
+        yield Finding("DVC at work", f"{found}; its locks were not looked at")
+        return
     paths = sorted(found for pattern in mend.LOCKS for found in root.glob(pattern))
-    cut = [p.relative_to(root).as_posix() for p in paths if not mend.is_lock(p.read_text(encoding="utf-8", errors="replace"))]
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in paths}
+    bad = {name: mend.in_conflict(text) for name, text in texts.items() if not mend.is_lock(text)}
     repair = "run python -m pipeline mend"
-    yield Finding("DVC's locks", f"{', '.join(cut)} cut or empty" if cut else f"{len(paths)} whole", repair if cut else "")
+    if merged := [name for name, conflict in bad.items() if conflict]:
+        yield Finding("DVC's locks", f"{', '.join(merged)} with a conflict of git", "solve it")
+    if cut := [name for name, conflict in bad.items() if not conflict]:
+        yield Finding("DVC's locks", f"{', '.join(cut)} cut or empty", repair)
+    if not bad:
+        yield Finding("DVC's locks", f"{len(paths)} whole")
     gone = mend.stale(root / mend.BUSY)
     yield Finding("DVC at work", "a note of one that is gone" if gone else "no note of one that is gone", repair if gone else "")
 

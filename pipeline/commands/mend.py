@@ -25,9 +25,15 @@ BUSY = Path(".dvc/tmp/rwlock")
 
 def main(root: Path) -> list[str]:
     """Mend the project's files and say what was found, a line each; nothing is touched while a DVC of this project runs."""
-    if running := [str(process.pid) for process in psutil.process_iter() if is_dvc(process) and inside(process, root)]:
-        return [f"DVC runs here (process {', '.join(running)}): nothing was touched"]
+    if found := running(root):
+        return [f"{found}: nothing was touched"]
     return [*locks(root), *busy(root)]
+
+
+def running(root: Path) -> str:
+    """Which DVC runs in the project's folder; empty where none does. What it is writing may be cut, and is its own affair."""
+    found = [str(process.pid) for process in psutil.process_iter() if is_dvc(process) and inside(process, root)]
+    return f"DVC runs here (process {', '.join(found)})" if found else ""
 
 
 def is_dvc(process: psutil.Process) -> bool:
@@ -51,7 +57,7 @@ def locks(root: Path) -> Iterator[str]:
         name, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8", errors="replace")
         if is_lock(text):
             continue
-        if "\n<<<<<<< " in f"\n{text}":
+        if in_conflict(text):
             yield f"{name}: has a conflict of git; solve it, then run DVC again"
             continue
         recorded = committed(root, name)
@@ -62,6 +68,11 @@ def locks(root: Path) -> Iterator[str]:
             path.unlink()
         done = "taken from the last commit" if is_lock(recorded) else "removed, the last commit has none"
         yield f"{name}: {'cut short' if text.strip() else 'empty'}, as a killed DVC leaves it; {done}"
+
+
+def in_conflict(text: str) -> bool:
+    """Whether git has left both sides of a merge in a text."""
+    return "\n<<<<<<< " in f"\n{text}"
 
 
 def is_lock(text: str) -> bool:
