@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, tracking
+from pipeline import tracking
+from pipeline.cli import running
 from pipeline.tracking import live
 from pipeline.tracking.errors import TrackingUnavailable
 from pipeline.tracking.live import Filler
@@ -197,9 +198,9 @@ def test_command_line_tracks_training_stages_alone(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # under DVC parameters are resolved by a stage of their own
     monkeypatch.setattr(tracking.Live, "__enter__", lambda self: around.append("begin") or self)
     monkeypatch.setattr(tracking.Live, "__exit__", lambda *_: around.append("end"))
-    monkeypatch.setattr(cli, "_data_are_there", lambda *_: None)
+    monkeypatch.setattr(running, "_data_are_there", lambda *_: None)
     for stage in ("split", "pretrain", "finetune", "evaluate"):
         module = types.SimpleNamespace(main=lambda target, *_run_all, stage=stage: around.append(f"{stage} {target}"))
         monkeypatch.setitem(sys.modules, f"pipeline.stages.{stage}", module)
-        cli._run(stage, "x")
+        running.run(stage, "x")
     assert around == ["split x", "begin", "pretrain x", "end", "begin", "finetune x", "end", "evaluate x"]

@@ -41,7 +41,8 @@ def serve(root: Path, port: int) -> None:
     Raises `TrackingUnavailable` where `mlflow ui` ends by itself.
     """
     environment()
-    command = [sys.executable, "-m", served.__name__, str(os.getpid()), "ui", "--host", HOST, "--port", str(port)]
+    # As a file, without its folder on the path: this package imports more than MLflow's pages need.
+    command = [sys.executable, "-P", served.__file__, str(os.getpid()), "ui", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1", "--default-artifact-root", (home(root) / "mlruns").as_uri()]
     # The address may have a password: others see arguments, not the environment.
     settings = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_BACKEND_STORE_URI": uri(root)}
