@@ -61,7 +61,7 @@ def test_ui_answers_and_ends_with_all_its_processes(ended_by: signal.Signals, co
 def in_use(port: int) -> bool:
     """Whether something listens there: threads of a killed process may do so for a moment after its first one has ended."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return bool(probe.connect_ex(("127.0.0.1", port)) == 0)
 
 
 def answer(port: int, process: subprocess.Popen[bytes]) -> bytes:
@@ -78,7 +78,7 @@ def answer(port: int, process: subprocess.Popen[bytes]) -> bytes:
 
 def runs(pid: int) -> bool:
     """Whether a process is there and is more than its exit code, for which nobody has asked."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def group_of(pid: int) -> list[int]:

@@ -19,6 +19,9 @@ from pipeline.tracking.store import environment, home, uri
 HOST = "127.0.0.1"
 PAGE = "/#/experiments?workflowType=machine_learning"  # without it MLflow shows its pages for language models
 
+PATIENCE_S = 1.0
+"""How long the pages may take to end; they have nothing to save, and a stopped command has three seconds in all."""
+
 
 def check_servable(root: Path, port: int) -> None:
     """Raises `TrackingUnavailable` where the tracking URI is that of a server (it has its own pages), or the port is in use."""
@@ -55,4 +58,4 @@ def serve(root: Path, port: int) -> None:
         except KeyboardInterrupt:
             pass
         finally:
-            finish(process)
+            finish(process, PATIENCE_S)
