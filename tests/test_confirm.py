@@ -187,7 +187,9 @@ def test_results_of_other_parameters_are_not_packed(trained: Path, tmp_path: Pat
     """By DVC's locks, before anything else is looked at: `check`, `pack` and whatever uses results or weights."""
     folder = shutil.copytree(trained, tmp_path / "whole", ignore=shutil.ignore_patterns("cache", "tmp"))
     assert "expected a report of these results" in pack(folder)
-    edit(folder, "params.yaml", "joint: 2", "joint: 3")
+    document = yaml.safe_load((folder / "params.yaml").read_text())
+    document["finetune"]["joint"] = 3
+    (folder / "params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     said = pack(folder)
     assert "results are not those of the parameters, data and code that are here; run `dvc repro` first:" in said
     assert "cells/p/p-lstm/dvc.yaml:finetune: data/params/p-lstm/finetune.json" in said

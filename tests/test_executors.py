@@ -216,7 +216,9 @@ with executors.executor(1, []) as (pool, _):
 def test_the_option_is_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(executors.VARIABLE, "tcp://127.0.0.1:1")
     seen = []
-    monkeypatch.setattr(cli, "_run", lambda stage, target: seen.append((stage, target, os.environ[executors.VARIABLE])))
+    monkeypatch.setattr(
+        "pipeline.cli.stages.run", lambda stage, target: seen.append((stage, target, os.environ[executors.VARIABLE]))
+    )
     for stage in ("normalize", "pretrain", "finetune", "evaluate"):
         assert CliRunner().invoke(cli.main, [stage, "x", "--scheduler", f"tcp://{stage}:2"]).exit_code == 0
     assert seen == [(stage, "x", f"tcp://{stage}:2") for stage in ("normalize", "pretrain", "finetune", "evaluate")]

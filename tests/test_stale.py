@@ -123,7 +123,7 @@ NEW_PARAMETER = (
     (
         "pipeline/config/sections.py",
         "    label_smoothing: ",
-        "    entropy: Annotated[Weight, Neutral(0.0)]\n    label_smoothing: ",
+        "    entropy: Annotated[Share, Neutral(0.0)]\n    label_smoothing: ",
     ),
 )
 NEW_DATASET = (

@@ -85,5 +85,5 @@ def difference_columns(title: str) -> tuple[Column, ...]:
     return (
         field("verdict", "Verdict", whole=True),
         Column(f"{title}, points", text.estimate, numeric=True),
-        Column("p", lambda row: text.p_value(row["p_holm"]), numeric=True),
+        *minor(Column("p", lambda row: text.p_value(row["p_holm"]), numeric=True)),
     )

@@ -63,7 +63,7 @@ def table(config: Config, studies: Sequence[Study]) -> Table:
         field("protocol", "Protocol", whole=True),
         field("recipe", "Recipe", whole=True),
         method_column(),
-        field("rank", "Rank", 0),
+        *minor(field("rank", "Rank", 0)),
         field("mean", "Here (%)", 2),
         *minor(
             Column("Interval", lambda row: text.interval(row["low_of_mean"], row["high_of_mean"]), numeric=True),

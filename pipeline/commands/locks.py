@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.pipelines import folder_of
+from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import PipelineError, ResultsMissing
 
@@ -114,9 +115,19 @@ def _status(stages: list[str]) -> dict[str, list[Any]]:
     return found
 
 
+def _recorded(stage: str) -> bool:
+    """Whether a lock has an entry of a stage, such as `split@demo` or `cells/demo/x/dvc.yaml:evaluate`."""
+    place, _, name = stage.rpartition(":")
+    lock = Path(place or "dvc.yaml").with_name("dvc.lock")
+    try:
+        return name in parameters.parse(lock.read_text(encoding="utf-8"))["stages"]
+    except (OSError, KeyError, TypeError):
+        return False
+
+
 def _changed(stage: str, status: list[Any]) -> list[str]:
-    """What changed of a stage, by path; `resolve` has an entry a file, and each of these counts where it is read."""
-    if stage == "resolve":
+    """What changed of a stage that has an entry, by path; each file of `resolve` counts where it is read."""
+    if stage == "resolve" or not _recorded(stage):
         return []
     found = [part if isinstance(part, str) else "" for part in status]  # "changed command"
     for part in status:
