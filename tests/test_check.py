@@ -483,8 +483,11 @@ def test_results_of_other_parameters_data_or_code_are_not_judged(
 ) -> None:
     """Whatever DVC says of the stages; what is only not there is no other result."""
     asked: list[str] = []
-    monkeypatch.setattr(locks, "_status", lambda stages: asked.extend(stages) or status)
+    monkeypatch.setattr(
+        locks, "_status", lambda stages: asked.extend(stages) or {**status, "y:split": [{"a": {"b": "modified"}}]}
+    )
     Path(".dvc").mkdir()
+    Path("dvc.lock").write_text("stages: {finetune: {}, evaluate: {}}\n")  # beside x and y; it has no entry of y's stage
     try:
         for judge in (check.main, baseline.accept, reproduced.main):
             if not said:
@@ -494,6 +497,7 @@ def test_results_of_other_parameters_data_or_code_are_not_judged(
                 judge()
     finally:
         Path(".dvc").rmdir()
+        Path("dvc.lock").unlink()
     assert asked[0] == f"cells/p/{CELL}/dvc.yaml:evaluate"
 
 
