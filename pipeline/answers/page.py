@@ -170,6 +170,7 @@ def _by_recipe(studies: Sequence[Study], rule: Rule) -> list[dict[str, Any]]:
 
 def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
     """Effects with their verdicts, a row an effect and place."""
+    chance = Column("p", lambda row: text.p_value(row["p"]), numeric=True)
     columns = (
         field("question", "", whole=True),
         field("effect", "Effect"),
@@ -177,7 +178,7 @@ def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
         *([field("recipe", "Recipe", whole=True)] if key == "recipes" else []),
         field("verdict", "Verdict", whole=True),
         Column("Points, interval", _points, numeric=True),
-        Column("p", lambda row: text.p_value(row["p"]), numeric=True),
+        *(minor(chance) if key == "recipes" else (chance,)),
         *minor(Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True)),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL)
