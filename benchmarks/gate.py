@@ -28,7 +28,7 @@ from scipy import stats
 
 from benchmarks import demo_runs, faults
 from pipeline.config import params as parameters
-from pipeline.config.sections import Check
+from pipeline.config.commands import Check
 from pipeline.core.files import write_digest
 from pipeline.results import regression
 from pipeline.results.regression import Change, Pair

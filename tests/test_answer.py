@@ -16,7 +16,7 @@ from pipeline.answers.predictions import studies
 from pipeline.answers.sensitivity import clustered
 from pipeline.commands import answer
 from pipeline.config import params as parameters
-from pipeline.config.sections import Answer
+from pipeline.config.commands import Answer
 from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.results.components import Components, Term
 from pipeline.results.statistics import Difference, compare, judge

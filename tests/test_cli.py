@@ -119,6 +119,33 @@ def test_use_says_what_it_wrote(project: Path) -> None:
     assert "kinetics" in refused(pipeline(project, "use", "kinetics"))
 
 
+def test_use_leaves_a_running_dvc_its_parameters(project: Path, tmp_path: Path) -> None:
+    program, before = tmp_path / "dvc", (project / "params.yaml").read_text()
+    program.write_text("input()\n")
+    with subprocess.Popen([sys.executable, str(program)], cwd=project, stdin=subprocess.PIPE) as running:
+        said = refused(pipeline(project, "use", "sbu"))
+        running.communicate(b"\n")
+    assert said == (
+        f"error: DVC runs here (process {running.pid}) and reads params.yaml, which was left as it is;"
+        " choose groups when it has ended\n"
+    )
+    assert (project / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stamp", "reports/demo/report.html", "--to", "no/copy.html"],
+        ["pack", "demo", "--to", "no/demo.zip"],
+        ["export", "demo-sbu-lstm", "--to", "no/m.safetensors"],
+    ],
+)
+def test_no_folder_is_made_for_an_output_that_the_user_names(command: list[str], project: Path) -> None:
+    run = pipeline(project, *command)
+    assert run.returncode == 2 and f"--to {command[-1]}: no folder no; make it first" in run.stderr
+    assert not (project / "no").exists()
+
+
 def test_where_says_what_the_reports_found(project: Path) -> None:
     assert pipeline(project, "where").stdout == "demo: no report yet; run `dvc repro`\n"
     (project / "reports" / "demo").mkdir(parents=True)

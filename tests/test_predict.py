@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
 from pipeline.core.files import read_json
 from pipeline.core.skeletons import Frames, Meta, Store
+from pipeline.datasets.ntu.bodies import RULES
 from pipeline.datasets.shared import registry
 from pipeline.datasets.shared.reading import reader
 from pipeline.errors import InputUnusable, ModelUnusable
@@ -391,7 +392,9 @@ def florence(folder: Path) -> Path:
 
 
 def nw_ucla(folder: Path) -> Path:
-    (folder / "mine.json").write_bytes(json.dumps({"skeletons": nw_ucla_walk(6).tolist()}).encode())
+    unseen = nw_ucla_walk(6)
+    unseen[2, 7] = 0
+    (folder / "mine.json").write_bytes(json.dumps({"skeletons": unseen.tolist()}).encode())
     (folder / "a12_s03_e00_v02.json").write_bytes(nw_ucla_recording(nw_ucla_walk(6)))
     return folder
 
@@ -400,6 +403,13 @@ def utkinect(folder: Path) -> Path:
     lines = [f"{frame} " + " ".join(f"0.1 {k / 10} {joint / 10}" for joint in range(20)) for k, frame in enumerate((3, 4, 4, 9))]
     (folder / "mine.txt").write_text("\n".join(lines))
     return folder / "mine.txt"
+
+
+MENDED: dict[str, list[dict[str, int]]] = {
+    "florence3d": [],
+    "nw_ucla": [{"joint that was not seen: interpolated": 1}],
+    "utkinect": [{"second skeleton of a frame: left out": 1}],
+}
 
 
 @pytest.mark.parametrize(
@@ -417,6 +427,37 @@ def test_every_format_is_read(dataset: str, write: Callable[[Path], Path], expec
     found = list(random_model(dataset, form, module.META).predict_all([write(tmp_path / "raw")]))
     assert [(p.clip.removeprefix(f"{tmp_path}/raw/"), len(p.frames), p.true) for p in found] == expected
     assert all(p.frames.dtype == np.float32 and p.alpha is not None and len(p.alpha) == 7 for p in found)
+    assert [p.repaired for p in found if p.repaired] == MENDED[dataset]
+
+
+def repairs_of(store: Path) -> dict[str, tuple[int, int]]:
+    """Samples and frames of each repair that `normalize` counted."""
+    return {row["repair"]: (int(row["samples"]), int(row["frames"])) for row in lines_of(store / "repairs.csv")}
+
+
+def summed(clips: Iterable[Mapping[str, int]]) -> dict[str, tuple[int, int]]:
+    """Of what was mended in clips: how many of them, and frames."""
+    found: dict[str, tuple[int, int]] = {}
+    for clip in clips:
+        for repair, frames in clip.items():
+            before = found.get(repair, (0, 0))
+            found[repair] = before[0] + 1, before[1] + frames
+    return found
+
+
+def test_what_was_mended_is_said(inside: Path, tmp_path: Path) -> None:
+    """The numbers of `repairs.csv`, clip by clip; in the table, in full, and in a word at the end."""
+    counts: dict[str, dict[str, tuple[int, int]]] = {}
+    for name, raw in (("demo-sbu-sta-lstm", "sbu"), ("demo-ntu-cs-sta-lstm", "ntu")):
+        model = exported(name, tmp_path / "m.safetensors")
+        told = predict.main(model, [Path("data/raw/demo", raw)], predict.Wanted(tmp_path / "t.csv"))
+        predict.main(model, [Path("data/raw/demo", raw)], predict.Wanted(tmp_path / "t.json"))
+        counts[raw] = summed(clip["repaired"] for clip in json.loads((tmp_path / "t.json").read_text())["clips"])
+        assert all(f"; {repair}, in {clips}" in told for repair, (clips, _) in counts[raw].items())
+        assert sum(row["repaired"] != "" for row in lines_of(tmp_path / "t.csv")) > 0
+    assert counts["sbu"] == {"order of people: changed": repairs_of(Path("data/skeletons/demo/sbu"))["order"]}
+    known = {repair: both for repair, both in repairs_of(Path("data/skeletons/demo/ntu")).items() if repair in RULES and both[0]}
+    assert counts["ntu"] == known and known
 
 
 REAL = {"florence3d": "florence3d", "utkinect": "utkinect", "nw-ucla": "nw_ucla", "sbu": "sbu"}
@@ -434,14 +475,18 @@ def test_real_files_read_alone_are_those_of_the_store(folder: str, real: Callabl
     module.FORMATS[dataset].normalize(tmp_path / "raw" / dataset, tmp_path / "store", settings, 300)
     store = Store(tmp_path / "store")
     frames: dict[str, tuple[Frames, int]] = {}
+    mended: list[Mapping[str, int]] = []
     with inputs.Contents() as contents:
         for file in inputs.find([source], form.SUFFIX, form.SAYS):
             for clip in form.read(contents.of(file), str(file), settings):
                 name = clip.part or sample(str(file)).rpartition("all_sqe/")[2].removesuffix(".json")
                 frames[name] = clip.frames, clip.action
+                mended.append(clip.repaired)
     assert set(frames) == set(store.index["name"])
     for i, (name, action) in enumerate(zip(store.index["name"], store.index["action"], strict=True)):
         assert (frames[name][0] == store.clip(i)).all() and frames[name][1] == action
+    rule = {"sbu": "order", "nw_ucla": "zero_joints"}.get(dataset)
+    assert list(summed(mended).values()) == ([repairs_of(tmp_path / "store")[rule]] if rule else [])
 
 
 def test_real_ntu_files_are_read(real: Callable[[str], Path]) -> None:
@@ -571,10 +616,12 @@ def test_the_command_says_what_it_needs(file: Path, tmp_path: Path) -> None:
         (["x.txt", "--model", "m.safetensors", "--html", "page.txt"], "expected a name that ends with .html"),
         (["x.txt", "--model", "m.safetensors", "--to", "t.xlsx"], "expected a name that ends with .csv or .json"),
         (["x.txt", "--model", "other.safetensors"], "error: other.safetensors: no such model"),
-        (["x.txt", "--model", "m.safetensors"], "error: x.txt: no such file or folder; expected a skeleton_pos.txt of SBU"),
+        (["x.txt", "--model", "m.safetensors"], "error: x.txt: no such file or folder"),
+        (["x.txt", "--model", "m.safetensors", "--to", "no/t.csv"], "--to no/t.csv: no folder no; make it first"),
     ):
         run = command(tmp_path, "predict", *arguments)
         assert run.returncode == 2 and message in run.stderr and "Traceback" not in run.stderr
+    assert not (tmp_path / "no").exists()
 
 
 # --- the package ------------------------------------------------------------------------------------------------------

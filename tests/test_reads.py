@@ -20,7 +20,7 @@ from pipeline.config import params as parameters
 from pipeline.config import resolve
 from pipeline.config.params import SETTINGS
 from pipeline.config.reads import TYPES
-from pipeline.config.sections import neutral
+from pipeline.config.values import neutral
 from pipeline.core import cell as cells
 from pipeline.core.settings import Settings
 from pipeline.core.skeletons import Meta, Sample, Writer

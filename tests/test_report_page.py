@@ -191,6 +191,7 @@ def test_a_stamped_copy_is_another_page_than_the_report(made: Path, tmp_path: Pa
 
 
 def test_a_stamped_copy_that_cannot_be_written_is_not_left_half(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
     code = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.commands import search
 from pipeline.config import params as parameters
-from pipeline.config.sections import Candidate
+from pipeline.config.commands import Candidate
 from pipeline.core.errors import ParamsError
 from tests.conftest import write_params
 

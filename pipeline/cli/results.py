@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from pipeline.addresses import shown
 from pipeline.cli.running import up_to_date
+from pipeline.errors import InputUnusable, ModelUnusable
 
 F = TypeVar("F", bound=Callable[..., Any])
 WRITTEN = click.Path(path_type=Path, dir_okay=False)
@@ -47,7 +48,9 @@ def stamp(here: Path, /, page: Path, to: Path) -> None:
     """Copy a report.html with the commit, date and machine that it comes from; the report itself has none of them."""
     from pipeline.commands import stamp as work  # noqa: PLC0415
 
-    click.echo(work.main(seen_from(here, page) or page, seen_from(here, to) or to))
+    page, to = seen_from(here, page) or page, seen_from(here, to) or to
+    _outputs({"--to": (to, (".html",))}, [])
+    click.echo(work.main(page, to))
 
 
 @click.command()
@@ -106,10 +109,13 @@ def trace(here: Path, /, what: str, row: int | None) -> None:
 @click.command()
 @click.argument("dataset")
 @click.option("--to", type=WRITTEN, help="The zip to write [default: <dataset>-results.zip].")
-def pack(dataset: str, to: Path | None) -> None:
+@click.pass_obj
+def pack(here: Path, /, dataset: str, to: Path | None) -> None:
     """Pack what a reader needs to check the results of a data set: predictions, report, parameters, versions; no recordings."""
     from pipeline.commands import pack as work  # noqa: PLC0415
 
+    to = seen_from(here, to)
+    _outputs({"--to": (to, (".zip",))}, [])
     up_to_date()
     click.echo(work.main(dataset, to or Path(f"{dataset}-results.zip")))
 
@@ -153,10 +159,11 @@ def export(here: Path, /, cells: tuple[str, ...], to: Path | None, **run: Any) -
 
     if to and len(cells) > 1:
         raise click.UsageError("--to is for one cell")
+    to = seen_from(here, to)
     _outputs({"--to": (to, (".safetensors",))}, [])
     up_to_date()
     for cell in cells:
-        click.echo(work.main(cell, work.Run(**run), seen_from(here, to)))
+        click.echo(work.main(cell, work.Run(**run), to))
 
 
 @click.command()
@@ -179,6 +186,7 @@ def predict(context: click.Context, /, files: tuple[Path, ...], file: Path | Non
     paths = [seen_from(here, path) or path for path in files]
     _one_model(context, file, cell)
     _outputs({"--to": (to, (".csv", ".json")), "--html": (html, (".html",))}, [*paths, *([file] if file else [])])
+    _inputs(file, paths)
     if cell:
         up_to_date()
     from pipeline.commands import predict as work  # noqa: PLC0415
@@ -201,12 +209,23 @@ def _one_model(context: click.Context, file: Path | None, cell: str | None) -> N
 
 
 def _outputs(wanted: dict[str, tuple[Path | None, tuple[str, ...]]], inputs: Sequence[Path]) -> None:
-    """`UsageError` for an output with another ending than its kind has, and for one that is an input."""
+    """`UsageError` for an output with another ending than its kind has, for one that is an input, and without its folder."""
     for option, (path, endings) in wanted.items():
         if path and path.suffix not in endings:
             raise click.UsageError(f"{option} {path}: expected a name that ends with {' or '.join(endings)}")
         if path and path.resolve() in [other.resolve() for other in inputs]:
             raise click.UsageError(f"{option} {path}: it is an input, and would be overwritten")
+        if path and not path.parent.exists():
+            raise click.UsageError(f"{option} {path}: no folder {path.parent}; make it first")
+
+
+def _inputs(model: Path | None, paths: Sequence[Path]) -> None:
+    """`ModelUnusable`, `InputUnusable` for what is not there, before torch is loaded (two seconds)."""
+    if model and not model.is_file():
+        raise ModelUnusable(f"{model}: no such model; make one with `python -m pipeline export CELL`")
+    for path in paths:
+        if not path.exists():
+            raise InputUnusable(f"{path}: no such file or folder")
 
 
 def seen_from(here: Path, path: Path | None) -> Path | None:

@@ -16,8 +16,11 @@ from pipeline.core.errors import PipelineError
 @click.argument("groups", nargs=-1, required=True)
 def use(groups: tuple[str, ...]) -> None:
     """Choose the groups of cells that `dvc repro` runs: rewrites the `use:` line of params.yaml."""
+    from pipeline.commands import mend  # noqa: PLC0415
     from pipeline.commands import use as line  # noqa: PLC0415
 
+    if found := mend.running(Path()):
+        raise PipelineError(f"{found} and reads params.yaml, which was left as it is; choose groups when it has ended")
     click.echo(line.switch(list(groups)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,11 +41,13 @@ class Wanted:
 
 @dataclass
 class Seen:
-    """What went by: numbers of clips, of those whose class is known, of those that were right; the clips to show; what failed."""
+    """What went by: numbers of clips, of those whose class is known, that were right, in which something was mended (and what);
+    the clips to show; what failed."""
 
     clips: int = 0
     known: int = 0
     right: int = 0
+    mended: Counter[str] = field(default_factory=Counter)
     shown: list[Prediction] = field(default_factory=list)
     refused: list[InputUnusable] = field(default_factory=list)
 
@@ -53,6 +56,7 @@ class Seen:
         self.clips += 1
         self.known += prediction.true is not None
         self.right += prediction.true == prediction.predicted
+        self.mended.update(prediction.repaired.keys())
         if len(self.shown) < most:
             self.shown.append(prediction)
 
@@ -115,7 +119,8 @@ def _table(model: Model, to: Path | None, stack: ExitStack) -> Take:
 
 def _summary(model: Model, seen: Seen, written: Sequence[Path]) -> str:
     known = f"; {seen.right} of the {seen.known} whose class is known are right" if seen.known else ""
+    mended = "".join(f"; {repair}, in {clips}" for repair, clips in seen.mended.items())
     refused = f"; {len(seen.refused)} file(s) left out" if seen.refused else ""
     synthetic = "; the model learned from SYNTHETIC data and says nothing of people" if model.synthetic else ""
     where = f"; written: {', '.join(map(str, written))}" if written else ""
-    return f"{seen.clips} clip(s) by {model.card.title}{known}{refused}{synthetic}{where}"
+    return f"{seen.clips} clip(s) by {model.card.title}{known}{mended}{refused}{synthetic}{where}"

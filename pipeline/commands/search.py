@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import params as parameters
+from pipeline.config.commands import Candidate, Search
 from pipeline.config.resolve import plain
-from pipeline.config.sections import Candidate, Search
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
 from pipeline.core.errors import ParamsError, ResultsMissing

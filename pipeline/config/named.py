@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from pipeline.config.sections import Answer, Check, GridCell, Params
+from pipeline.config.commands import Answer, Check
+from pipeline.config.sections import GridCell, Params
 from pipeline.core.errors import ParamsError
 
 

@@ -23,7 +23,8 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 
 from pipeline.addresses import shown
 from pipeline.config import grid, named
-from pipeline.config.sections import Answer, Check, GridCell, Knockout, Normalize, Params, Saliency, Search
+from pipeline.config.commands import Answer, Check, Knockout, Saliency, Search
+from pipeline.config.sections import GridCell, Normalize, Params
 from pipeline.core.errors import ParamsError
 from pipeline.core.files import flatten
 from pipeline.section import Section

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.config.networks import FITTED
-from pipeline.config.sections import Augment, Evaluate, Finetune, Method, Model, Objective, Pretrain, Training, neutral
+from pipeline.config.sections import Augment, Evaluate, Finetune, Method, Model, Objective, Pretrain, Training
+from pipeline.config.values import neutral
 from pipeline.section import Section
 
 SECTIONS = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.addresses import has_secret
+from pipeline.config.commands import Answer, Check, Knockout, Saliency, Search
 from pipeline.config.networks import Layers, OneOf, Parts, Plain, Strength, Units
+from pipeline.config.values import Neutral, Seed, Seeds, each_once
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
 from pipeline.datasets.ntu.settings import NtuNormalize
@@ -17,38 +17,9 @@ from pipeline.datasets.nw_ucla.settings import NwUclaNormalize
 from pipeline.datasets.sbu.settings import SbuDownload, SbuNormalize
 from pipeline.datasets.shared.settings import SourceDownload
 from pipeline.datasets.utkinect.settings import UtkinectNormalize
-from pipeline.section import Count, Positive, Section, Share
+from pipeline.section import Count, Section, Share
 
 NAMED = r"^([\w.-]|\{(protocol|recipe|method|variant)\})*$"  # a cell's name made of what it is
-
-
-@dataclass(frozen=True)
-class Neutral:
-    """Marks the value with which a parameter changes nothing: there it is left out of what stages read, so that none is stale."""
-
-    value: float | int | str
-
-
-def neutral(section: type[Section]) -> dict[str, object]:
-    """The neutral values of a section, by the names of its parameters; those without one are not in it."""
-    marks = {name: m.value for name, f in section.model_fields.items() for m in f.metadata if isinstance(m, Neutral)}
-    return dict(marks)
-
-
-def _pattern(text: str) -> str:
-    """A regular expression."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
-    return text
-
-
-def _people(text: str) -> str:
-    """A regular expression with a group for each person."""
-    if not re.compile(_pattern(text)).groups:
-        raise ValueError("expected a group for each person")
-    return text
 
 
 class Download(Section):
@@ -70,20 +41,7 @@ class Download(Section):
     demo: DemoDownload | None = None
 
 
-def _each_once(what: str) -> AfterValidator:
-    """No value twice: two runs of one seed would write the same files."""
-
-    def check(values: list[Any]) -> list[Any]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"{what} stands there twice")
-        return values
-
-    return AfterValidator(check)
-
-
 # Bounds are for typing errors, as in `networks.py`.
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Seeds = Annotated[list[Seed], Field(min_length=1), _each_once("a seed")]
 Length = Annotated[int, Field(ge=0, le=10_000_000)]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Rate = Annotated[float, Field(gt=0, le=100)]
@@ -231,79 +189,12 @@ class Evaluate(Section):
     time_bins: Parts
 
 
-class Candidate(Section):
-    """A candidate of the search: with the stages of training or from scratch, and changes laid over the search's base.
-
-    `round` says when it was thought of.
-    """
-
-    round: Positive
-    staged: bool
-    changes: dict[str, Any]
-
-
-class Search(Section):
-    """Command `search`: the cell whose protocol is searched on, seeds, numbers of views, candidates as changes to `base`.
-
-    `seeds` train the candidates, `nested_seeds` the networks that answer for the outer folds.
-    """
-
-    cell: str
-    seeds: Seeds
-    nested_seeds: Seeds
-    views: Annotated[list[Literal[1, 2, 4]], Field(min_length=1), _each_once("a number of views")]
-    base: dict[str, Any]
-    candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
-
-
 class Report(Section):
     """Stage `report`."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)]
     margin: Annotated[float, Field(gt=0, le=100)]
     power: Annotated[float, Field(gt=0, lt=1)]
-
-
-class Inputs(Section):
-    """Recipes that differ in the network's input alone: neither, augmented clips, velocities beside positions, both."""
-
-    plain: str
-    augmented: str
-    velocity: str
-    both: str
-
-
-class Answer(Section):
-    """Command `answer`: protocols whose folds leave one subject out, how a name tells people, and names that are copies.
-
-    `inputs`: by group of the grid, the recipes of the four methods on other inputs.
-    """
-
-    subjects: Annotated[list[str], _each_once("a protocol")]
-    people: dict[str, Annotated[str, AfterValidator(_people)]]
-    copies: dict[str, Annotated[str, AfterValidator(_pattern)]]
-    inputs: dict[str, Inputs]
-
-
-class Check(Section):
-    """Command `check`; the rule is described in `pipeline.results.regression`, `guarded` names its cells by data set."""
-
-    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
-    power: Annotated[float, Field(ge=0.5, lt=1)]
-    guarded: dict[str, Annotated[list[str], _each_once("a cell")]]
-    fewer_seeds: Annotated[list[str], _each_once("a data set")]
-
-
-class Knockout(Section):
-    """Command `knockout`: `seed` chooses the clips that lend their attention."""
-
-    seed: Seed
-
-
-class Saliency(Section):
-    """Command `saliency`: `steps` of integrated gradients."""
-
-    steps: Parts
 
 
 class Method(Section):
@@ -340,11 +231,11 @@ class ProtocolOf(Section):
 class Line(Section):
     """Cells of the grid: every protocol x recipe x method, and with `switch_of` every store, of these."""
 
-    protocols: Annotated[list[str], Field(min_length=1), _each_once("a protocol")]
-    recipes: Annotated[list[str], Field(min_length=1), _each_once("a recipe")]
-    methods: Annotated[list[str], Field(min_length=1), _each_once("a method")]
+    protocols: Annotated[list[str], Field(min_length=1), each_once("a protocol")]
+    recipes: Annotated[list[str], Field(min_length=1), each_once("a recipe")]
+    methods: Annotated[list[str], Field(min_length=1), each_once("a method")]
     seeds: str
-    stores: Annotated[list[str], _each_once("a store")] = Field(default_factory=list)
+    stores: Annotated[list[str], each_once("a store")] = Field(default_factory=list)
     switch_of: Annotated[str, Field(pattern=NAMED)] = ""
     names: Annotated[str, Field(pattern=NAMED)] = ""
 
@@ -369,7 +260,7 @@ class GridCell(Section):
 class Use(Section):
     """What runs: groups of the grid, and the data sets of their cells with the code that reads them."""
 
-    groups: Annotated[list[str], _each_once("a group")]
+    groups: Annotated[list[str], each_once("a group")]
     datasets: dict[str, str]
 
 

@@ -7,8 +7,8 @@ model.predict("skeleton_pos.txt").predicted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -45,7 +45,8 @@ class Prediction:
 
     `frames` float32 `[T, M, J, 3]`: the skeletons as preprocessed. `logits` float32 `[C]`; `probabilities` by class, their
     softmax. `alpha` `[N, K]` and `beta` `[N]`: attention weights, None where the model has none; N is T, or the number of frames
-    that the recipe resamples clips to. `true`: the class that the file, or its name, says.
+    that the recipe resamples clips to. `true`: the class that the file, or its name, says. `repaired`: what was wrong with the
+    recording and mended, in how many frames.
     """
 
     clip: str
@@ -55,6 +56,7 @@ class Prediction:
     alpha: Weights | None
     beta: Weights | None
     true: str | None
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def predicted(self) -> str:
@@ -159,6 +161,7 @@ class Model:
                 alpha=answer.alpha[i] if answer.alpha else None,
                 beta=answer.beta[i] if answer.beta else None,
                 true=self.classes[clip.action - 1] if 1 <= clip.action <= len(self.classes) else None,
+                repaired=clip.repaired,
             )
 
     def answer(self, clips: Clips) -> Answer:

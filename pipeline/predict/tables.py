@@ -16,10 +16,10 @@ from pipeline.predict.model import Prediction
 Take = Callable[[Prediction], None]
 COLUMNS = (
     *("clip", "frames", "bodies", "predicted", "probability", "second", "second_probability", "true"),
-    *("joint", "joint_alpha_times_k", "frame"),
+    *("joint", "joint_alpha_times_k", "frame", "repaired"),
 )
 """`joint` has the largest mean alpha, `joint_alpha_times_k` is that alpha as a multiple of equal weights; `frame` has the largest
-beta, from 1, of the frames that the network sees."""
+beta, from 1, of the frames that the network sees; `repaired` what was wrong and mended, with the number of frames."""
 
 
 @contextmanager
@@ -41,7 +41,8 @@ def _line(prediction: Prediction, gates: list[str]) -> list[object]:
         frame = str(int(prediction.beta.argmax()) + 1)
     length, bodies = prediction.frames.shape[:2]
     shares = [first, f"{share:.4f}", second, "" if lesser is None else f"{lesser:.4f}"]
-    return [prediction.clip, length, bodies, *shares, prediction.true or "", joint, weight, frame]
+    repaired = "; ".join(f"{repair} ({frames})" for repair, frames in prediction.repaired.items())
+    return [prediction.clip, length, bodies, *shares, prediction.true or "", joint, weight, frame, repaired]
 
 
 @contextmanager
@@ -49,7 +50,8 @@ def as_json(file: TextIO, card: Card) -> Iterator[Take]:
     """Takes predictions, writes one JSON document: `model`, `synthetic`, `classes`, `gates`, and a list `clips`.
 
     Of a clip: `clip`, `frames`, `bodies`, `predicted`, `true`, `probabilities` by class, `logits` in the order of `classes`,
-    `alpha` (a list of weights a frame, in the order of `gates`) and `beta` (one a frame), or null where the model has none.
+    `alpha` (a list of weights a frame, in the order of `gates`) and `beta` (one a frame), or null where the model has none, and
+    `repaired`, the number of frames by what was wrong with the recording and mended.
     """
     about = {"model": card.model_dump(mode="json", exclude={"skeleton"}), "synthetic": card.skeleton.synthetic}
     head = json.dumps({**about, "classes": card.skeleton.actions, "gates": card.gates})
@@ -77,6 +79,7 @@ def _document(prediction: Prediction) -> dict[str, Any]:
         "logits": rounded(prediction.logits),
         "alpha": None if prediction.alpha is None else rounded(prediction.alpha),
         "beta": None if prediction.beta is None else rounded(prediction.beta),
+        "repaired": dict(prediction.repaired),
     }
 
 

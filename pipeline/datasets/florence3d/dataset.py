@@ -168,7 +168,8 @@ def read(text: bytes, where: str, section: Florence3dNormalize) -> list[ReadClip
     if not all(_plausible(video, section, axes, failures) for video in videos):
         raise failures[0]
     names = (sample.name for sample in _samples(videos))
-    return [ReadClip(name, v.category, repair(v.frames, section, axes)[0]) for name, v in zip(names, videos, strict=True)]
+    named = zip(names, videos, strict=True)
+    return [ReadClip(name, video.category, repair(video.frames, section, axes)[0], {}) for name, video in named]
 
 
 def _samples(videos: Iterable[Video]) -> Iterator[Sample]:

@@ -211,14 +211,14 @@ class NtuFormat:
         from pipeline.datasets.ntu import reader as ntu_reader  # noqa: PLC0415
 
         recording = ntu_reader.read(text, where)
-        frames, _ = ntu_bodies.bodies(recording, section, where)
+        frames, found = ntu_bodies.bodies(recording, section, where)
         if not len(frames):
             raise MalformedSkeleton(where, 1, f"no body is left of {len(recording.ids)} in {len(recording.counts)} frames")
         try:
             action = sample_of(PurePosixPath(where).name.rpartition(":")[2].removesuffix(self.SUFFIX), self.facts).action
         except ArchiveMismatch:
             action = 0
-        return [ReadClip("", action, frames)]
+        return [ReadClip("", action, frames, {repair: count for repair, count in found.items() if count})]
 
     # --- protocols ----------------------------------------------------------------------------------------------------------
 

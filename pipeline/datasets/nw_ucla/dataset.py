@@ -150,7 +150,8 @@ def read(text: bytes, where: str, section: NwUclaNormalize) -> list[ReadClip]:
         action = sample_of(Path(where).name.rpartition(":")[2]).action
     except MalformedSkeleton:
         action = 0
-    return [ReadClip("", action, repair(_skeletons(_document(text, where), where), section)[0])]
+    frames, (zero, _) = repair(_skeletons(_document(text, where), where), section)
+    return [ReadClip("", action, frames, {"joint that was not seen: interpolated": zero} if zero else {})]
 
 
 def _document(text: bytes, where: str) -> Any:

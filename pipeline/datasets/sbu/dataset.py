@@ -174,7 +174,10 @@ def exchanged(clips: Iterable[Coordinates]) -> list[tuple[str, str, int, int]]:
 def read(text: bytes, where: str, section: SbuNormalize) -> list[ReadClip]:
     """The sequence of one file; its action where the file lies as in the data set's archives."""
     place = _PLACE.search(where)
-    return [ReadClip("", int(place[1]) if place else 0, repair(_plausible(text, where, section), section)[0])]
+    frames, touched = repair(_plausible(text, where, section), section)
+    swapped = dict(zip(dict(rules(section)), touched, strict=True))["order"]
+    repaired = {"order of people: changed": swapped} if swapped else {}
+    return [ReadClip("", int(place[1]) if place else 0, frames, repaired)]
 
 
 def _plausible(text: bytes, where: str, section: SbuNormalize) -> Coordinates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pipeline.core.errors import ParamsError
@@ -13,12 +14,14 @@ class ReadClip(NamedTuple):
     """A clip of a raw file: `frames` float32 `[T, M, J, 3]`, repaired as `normalize` does it.
 
     `part` names it within a file of several, else it is empty; `action` counts from 1, 0 where neither the file nor its name
-    says it.
+    says it. `repaired`: what was wrong with the recording and mended, in how many frames; what is done to every clip, such as
+    centring, is not in it.
     """
 
     part: str
     action: int
     frames: Frames
+    repaired: Mapping[str, int]
 
 
 @runtime_checkable

@@ -176,7 +176,9 @@ def read(text: bytes, where: str, section: UtkinectNormalize) -> list[ReadClip]:
     """All frames of one file as one clip: the file of a take of the data set has ten actions, which its labels divide."""
     take = parse(text, where, "")
     plausible.check(take.skeletons[:, None], plausible.limits("utkinect", section), plausible.Lines(where), kinect.JOINTS)
-    return [ReadClip("", 0, _centred(take.skeletons[_kept(take, section), None], section).astype(np.float32))]
+    kept = _kept(take, section)
+    repaired = {"second skeleton of a frame: left out": int((~kept).sum())} if not kept.all() else {}
+    return [ReadClip("", 0, _centred(take.skeletons[kept, None], section).astype(np.float32), repaired)]
 
 
 def _kept(take: Take, section: UtkinectNormalize) -> Mask:
