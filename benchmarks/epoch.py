@@ -1,6 +1,6 @@
 """CPU time of an epoch of NTU RGB+D's size, one thread: batches of similar length, against padding to 300 and the bare layers.
 
-    python -m benchmarks.epoch                  # some batches of each kind; an epoch by proportion
+    python -m benchmarks.epoch                  # some batches of each kind; an epoch and an evaluation by proportion
     python -m benchmarks.epoch --precision bfloat16
 
 The clips are synthetic: random numbers with lengths as in the real data set (84 frames on average, at most 300), two bodies of
@@ -28,12 +28,13 @@ from pipeline.core.model import STALSTM, Config, Penalties
 from pipeline.core.settings import Training
 from pipeline.core.skeletons import Sample, Store, Writer
 from pipeline.core.training.batches import Batch, Clips
-from pipeline.core.training.loop import Rate, Trainer
+from pipeline.core.training.loop import Rate, Trainer, predict
 from pipeline.datasets.ntu.dataset import ACTIONS, FACTS, LISTED, NTU
 
-CS_TRAIN, LONGEST, MEAN = NTU.counts[FACTS.samples - LISTED, "cs"][0], 300, 84
+(CS_TRAIN, CS_TEST), LONGEST, MEAN = NTU.counts[FACTS.samples - LISTED, "cs"], 300, 84
 GATES, CHANNELS = 50, 3
-OURS, PADDED, FLOOR, WARM_UP = "similar lengths", f"padded to {LONGEST}", "bare LSTM layers", 2
+OURS, PADDED, FLOOR, EVALUATION = "similar lengths", f"padded to {LONGEST}", "bare LSTM layers", "evaluation"
+WARM_UP = 2
 CONFIG = Config(joints=25, bodies=2, classes=len(ACTIONS), channels=CHANNELS)
 Lengths = npt.NDArray[np.int64]
 
@@ -87,7 +88,7 @@ def trainer_of(training: Training) -> Trainer:
 
 
 def measure(clips: int, size: int, pool: int, trainer: Trainer) -> dict[str, float]:
-    """CPU seconds a clip: our batches, batches padded to 300 frames, the bare layers on tensors of our batches' shapes."""
+    """CPU seconds a clip: our batches, batches padded to 300 frames, one view of an evaluation, bare layers on our shapes."""
     step: Callable[[Batch], object] = lambda batch: trainer.step(batch, 1e-3)  # noqa: E731
     with tempfile.TemporaryDirectory() as folder:
         known = Clips(store_of(lengths_of(clips), Path(folder)), np.arange(clips))
@@ -96,11 +97,15 @@ def measure(clips: int, size: int, pool: int, trainer: Trainer) -> dict[str, flo
             seconds(step, known.shuffled(size, pool, np.random.default_rng(seed)))
         ours, shapes = seconds(step, known.shuffled(size, pool, np.random.default_rng(WARM_UP)))
         long, _ = seconds(step, padded(few, size))
+        start = time.process_time()
+        predict(trainer.model, known, size, trainer.device)
+        evaluation = time.process_time() - start
     layers = [bare(frames, batch, GATES * CHANNELS) for frames, batch in shapes]
     start = time.process_time()
     for layer in layers:
         layer()
-    return {OURS: ours / clips, PADDED: long / len(few), FLOOR: (time.process_time() - start) / clips}
+    floor = time.process_time() - start
+    return {OURS: ours / clips, PADDED: long / len(few), FLOOR: floor / clips, EVALUATION: evaluation / clips}
 
 
 @click.command()
@@ -117,7 +122,8 @@ def main(clips: int, size: int, pool: int, precision: str) -> None:
     each, lengths = measure(clips, size, pool, trainer_of(training)), lengths_of(CS_TRAIN)
     click.echo(f"padding: {padding(lengths, size, pool):.1%} of the frames; to {LONGEST}: {1 - lengths.mean() / LONGEST:.1%}")
     for name, cost in each.items():
-        click.echo(f"{name:17} {1 / cost:8.1f} clips/s {cost * CS_TRAIN:8.0f} s an epoch of {CS_TRAIN:,} clips (by proportion)")
+        what, all_of = ("a view", CS_TEST) if name == EVALUATION else ("an epoch", CS_TRAIN)
+        click.echo(f"{name:17} {1 / cost:8.1f} clips/s {cost * all_of:8.0f} s {what} of {all_of:,} clips (by proportion)")
     click.echo(
         f"{each[PADDED] / each[OURS]:.2f} times as fast as padding; {each[FLOOR] / each[OURS]:.2f} of the bare layers' speed"
     )
