@@ -282,6 +282,8 @@ CELLS = (
     ("nw-ucla-nets", "nw-ucla-xview-tuned-", "hbrnn deep-lstm p-lstm hcn", "nw-ucla-xview tuned nw_ucla three"),
     ("nw-ucla-nets", "nw-ucla-xview-tuned-", "st-lstm-trust-gates st-lstm sgn", "nw-ucla-xview tuned nw_ucla three"),
     ("nw-ucla-xsub", "nw-ucla-xsub-tuned-", "lstm sta-lstm", "nw-ucla-xsub tuned nw_ucla five"),
+    ("nw-ucla-views", "nw-ucla-xsub-paper-", "lstm", "nw-ucla-xsub paper nw_ucla three"),
+    ("nw-ucla-views", "nw-ucla-xview-paper-augmented-", "lstm", "nw-ucla-xview paper-augmented nw_ucla three"),
 )
 COUNTS = {
     "demo": 8,
@@ -294,7 +296,7 @@ COUNTS = {
 }
 COUNTS |= {"ntu": 8, "ntu-paper": 8, "ntu-earlier": 6, "ntu120": 4, "sbu-static": 6, "sbu-nets": 12, "sbu-classic": 5}
 COUNTS |= {"florence3d": 8, "utkinect": 8, "nw-ucla": 8, "nw-ucla-nets": 11, "nw-ucla-xsub": 2, "nw-ucla-classic": 3}
-COUNTS |= {"sbu-inputs": 12, "sbu-alpha": 3}
+COUNTS |= {"sbu-inputs": 12, "sbu-alpha": 3, "nw-ucla-views": 2}
 
 
 def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
@@ -315,7 +317,7 @@ def expected_cells(methods: set[str]) -> dict[str, dict[str, str]]:
                 "switch_of": "sbu-paper-sta-lstm"
                 if switch
                 else f"{protocol}-{recipe.split('-')[0]}-{fresh}"
-                if fresh != end
+                if fresh != end or recipe == "paper-augmented"
                 else "",
             }
     return found
