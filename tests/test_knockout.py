@@ -409,6 +409,20 @@ def test_another_seed_lets_others_lend(trained: Path) -> None:
     assert same[MEAN] and same[UNIFORM] and same[kinds.BY_TIME] and not same[OTHER]
 
 
+def test_copies_of_training_sequences_are_left_out(trained: Path) -> None:
+    saved = pd.read_csv("data/results/demo/p-sta-lstm/evaluate/predictions.csv", dtype={"name": str})
+    copy = str(saved["name"].iloc[0])
+    document = parameters.read()
+    document["answer"]["copies"] = {"p": copy}
+    write_params(document)
+    knockout.main(["p-sta-lstm"])
+    assert (measures.read("demo")["sequences"] == 17).all()
+    assert "17 sequences, 2 folds, 2 seeds, without test sequences that are copies of training sequences" in PAGE.read_text()
+    kept = saved[saved["name"] != copy]
+    right = (kept["label"] == kept["predicted"]).groupby(kept["fold"]).mean().mean()
+    assert measures.read("demo")["accuracy_before"].to_numpy() == pytest.approx(100 * right, abs=1e-4)
+
+
 def test_weights_that_are_not_those_of_the_predictions_are_noticed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path("data/results/demo/p-sta-lstm/evaluate/predictions.csv")
     table = pd.read_csv(path)

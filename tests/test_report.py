@@ -515,7 +515,9 @@ def test_accuracy_without_copies_stands_beside_the_published_way(real: Project) 
     assert (float(lstm["mean"]), int(lstm["samples"]), int(lstm["copies"])) == (75.0, 12, 1)
     # fold 1 has 5 of 5 and 4 of 5 now, fold 2 still 5 of 6 and 4 of 6: 90 and 75
     assert (float(lstm["clean_mean"]), int(lstm["clean_samples"]), float(lstm["gain"])) == (82.5, 11, -7.5)
-    assert "1 test clips hold the very numbers" in (REPORT / "report.md").read_text()
+    markdown = (REPORT / "report.md").read_text()
+    assert "1 test clips hold the very numbers" in markdown
+    assert "with test sequences that are copies of training sequences (1 of sbu)" in markdown
 
 
 def test_a_complete_data_set_is_no_part(real: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,19 +51,26 @@ def main(names: Sequence[str]) -> None:
     """
     config = parameters.load()
     found: dict[str, list[pd.DataFrame]] = {}
+    copies = config.params.answer.copies if config.params.answer else {}
     cells_of = chosen(config, names)
     locks.refuse_stale(config, cells_of)
     for name in cells_of:
         cell = cells.load(name, "evaluate")
         table = pd.concat(runs.run_all(work, tasks(name, config.knockout.seed), f"knockout@{name}"), ignore_index=True)
         warn(cell, table)
+        table = without(table, copies.get(cell.protocol))
         head = {"cell": name, "protocol": cell.protocol, "recipe": cell.recipe, "method": cell.method_name}
         found.setdefault(cell.dataset, []).append(measures.rows(head, table, config.params.report.confidence))
     for dataset, rows in found.items():
         written = measures.write(dataset, pd.concat(rows))
         synthetic = registry.synthetic(dataset, DATA / "skeletons" / dataset)
-        page.write(dataset, written, synthetic, config.params.report.confidence)
+        page.write(dataset, written, synthetic, config.params.report.confidence, set(copies))
         print(f"{measures.TABLES / dataset}.md: {', '.join(each['cell'].iloc[0] for each in rows)}")
+
+
+def without(table: pd.DataFrame, copies: str | None) -> pd.DataFrame:
+    """The rows of clips that are no copy of a training clip; `copies`: a regular expression for the names of those that are."""
+    return table if copies is None else table[~table["name"].str.fullmatch(copies)]
 
 
 def chosen(config: Config, names: Sequence[str]) -> list[str]:

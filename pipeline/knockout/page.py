@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pandas as pd
@@ -75,21 +75,25 @@ COLUMNS = (
 )
 
 
-def write(dataset: str, table: pd.DataFrame, synthetic: bool, confidence: float) -> None:
-    """Write the page of a data set from its table; with `synthetic` every heading says it."""
+def write(dataset: str, table: pd.DataFrame, synthetic: bool, confidence: float, copies: Set[str] = frozenset()) -> None:
+    """Write the page of a data set from its table; with `synthetic` every heading says it.
+
+    `copies`: protocols whose table is without test sequences that are copies of training sequences.
+    """
     title = f"{dataset}{', SYNTHETIC data' if synthetic else ''}"
     said = " **These data are synthetic: nobody was recorded, and the numbers say nothing about people.**" if synthetic else ""
     parts = [HEAD.format(title=title, dataset=dataset, synthetic=said, confidence=100 * confidence)]
     for name, rows in table.groupby("cell", sort=True):
-        parts.append(of_cell(str(name), rows, synthetic))
+        parts.append(of_cell(str(name), rows, synthetic, rows["protocol"].iloc[0] in copies))
     with whole(TABLES / f"{dataset}.md") as path:
         path.write_text("\n".join(parts), encoding="utf-8")
 
 
-def of_cell(name: str, rows: pd.DataFrame, synthetic: bool) -> str:
-    """The section of a cell."""
+def of_cell(name: str, rows: pd.DataFrame, synthetic: bool, copies: bool) -> str:
+    """The section of a cell; `copies`: test sequences that are copies of training sequences are left out."""
     first, said = rows.iloc[0], ", synthetic" if synthetic else ""
     made = f"{text.label(str(first['method']))}, protocol {first['protocol']}{said}, recipe {first['recipe']}"
     counts = ", ".join(f"{first[name]} {name if first[name] > 1 else name[:-1]}" for name in ("sequences", "folds", "seeds"))
+    counts += ", without test sequences that are copies of training sequences" if copies else ""
     records = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
     return f"## {name}\n\n{tables.to_markdown(tables.Table(name, f'{made}; {counts}', COLUMNS, records))}"

@@ -230,7 +230,7 @@ def table(results: Results, found: list[Answer]) -> Table:
         f" {rule.margin:g} point(s) either way. undecided: neither. Smallest found: the effect that this design would find in"
         f" {100 * rule.power:g} of 100 repetitions. Equivalence within reach: whether methods that do not differ would be called"
         " equivalent as often, with these seeds, with more of them, or not without more test data. p of planned effects, each by"
-        f" itself. All is conditional on the training sets.{results.unit_note}"
+        f" itself. All is conditional on the training sets.{results.unit_note}{results.copies_note}"
     )
     return Table("answers", "Verdicts", columns, [row for answer in found for row in answer.rows], note, groups=2)
 

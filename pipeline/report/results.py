@@ -151,6 +151,17 @@ class Results:
             f" {', '.join(found)}: each fold tests one subject, and the subject is the unit of every interval." if found else ""
         )
 
+    @property
+    def copies_note(self) -> str:
+        """A sentence about test samples that are copies of training samples, a space before it; nothing where there are none."""
+        found = [f"{len(own.copies)} of {name}" for name, own in self.protocols.items() if own.copies]
+        return (
+            f" Counted as published, with test sequences that are copies of training sequences ({', '.join(found)}); effects"
+            " without them are on the page over all data sets, accuracies in a table below."
+            if found
+            else ""
+        )
+
     def reason(self, protocol: str, method: str, kind: str) -> str:
         """What `reports/reasons.csv` says about a row of the paper's table; empty where it says nothing."""
         rows = self.reasons
