@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.answers import cells, earlier, inputs, pooled, searched
-from pipeline.answers.predictions import Study
+from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
 from pipeline.report import text
@@ -26,13 +26,15 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     """The page; every number comes from the predictions of `studies`."""
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
+    pool = {study.protocol: found[study.protocol] for study in counted(studies)}
+    means = {ALL: over_all(pool, rule)} if len(pool) > 1 else {}
     before = earlier.table(config, studies)
     sections = (
         Section(
-            "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found, rule)), *_single(studies))
+            "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found | means)), *_single(studies))
         ),
-        Section("Answers", (*_answers(found, rule), earlier.paragraph(before.rows))),
-        Section("What each design can show", (designs(found | ({ALL: over_all(found, rule)} if len(found) > 1 else {}), rule),)),
+        Section("Answers", (*_answers(found, pool, rule), earlier.paragraph(before.rows))),
+        Section("What each design can show", (designs(found | means, rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
@@ -49,18 +51,22 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
 
 
 def _single(studies: Sequence[Study]) -> Iterator[str]:
-    """A word on protocols that have not been run under every recipe of the others."""
-    every = {recipe for study in studies for recipe in study.recipes}
+    """A word on protocols that have not been run under every recipe of the others, and on those that are in no mean."""
+    every, pool = {recipe for study in studies for recipe in study.compared}, counted(studies)
     for study in studies:
-        if set(study.recipes) < every:
-            own = text.joined(list(study.recipes))
-            yield f"{study.protocol} has been run under {own} alone: its effects, and its part of every mean, are of that."
+        if set(study.compared) < every:
+            own, part = text.joined(list(study.compared)), ", and its part of every mean," if study in pool else ""
+            yield f"{study.protocol} has been run under {own} alone: its effects{part} are of that."
+    for study in [study for study in studies if study not in pool]:
+        same = [one.protocol for one in pool if one.dataset == study.dataset]
+        why = f"it divides the recordings of {same[0]} otherwise" if same else "not all four methods have been run"
+        yield f"{study.protocol} is in no mean of data sets: {why}."
 
 
 def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
-    """The effects of a protocol, means over all recipes that have what they need."""
-    found = {name: effect(name, list(study.recipes.values()), rule) for name in EFFECTS}
-    return {name: difference for name, difference in found.items() if difference}
+    """The effects of a protocol, means over all recipes under which methods can be compared."""
+    recipes = list(study.compared.values())
+    return {name: difference for name in EFFECTS if (difference := effect(name, recipes, rule))}
 
 
 def over_all(found: dict[str, dict[str, Difference]], rule: Rule) -> dict[str, Difference]:
@@ -71,19 +77,27 @@ def over_all(found: dict[str, dict[str, Difference]], rule: Rule) -> dict[str, D
     return {name: pooled.mean([effects[name] for effects in found.values()], rule) for name in names}
 
 
-def _answers(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
+def _answers(found: dict[str, dict[str, Difference]], pool: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
+    """`found`: effects by protocol; `pool`: of those that count in the means."""
+    others = {protocol: effects for protocol, effects in found.items() if protocol not in pool}
     for key, leads in LEADS.items():
         order = sorted([name for name in EFFECTS if EFFECTS[name].question == key], key=lambda name: name not in leads)
-        places = {name: [protocol for protocol, effects in found.items() if name in effects] for name in order}
+        places = {name: [protocol for protocol, effects in pool.items() if name in effects] for name in order}
         parts = []
         for where in dict.fromkeys(tuple(place) for place in places.values() if place):
             names = [name for name in order if tuple(places[name]) == where]
-            estimates = over_all({protocol: found[protocol] for protocol in where}, rule)
-            told = "; ".join(f"{_title(name)}: {estimates[name].verdict}, {_numbers(estimates[name])}" for name in names)
-            parts.append(f"On {_where(where, len(found))}, over the recipes: {told}.")
+            estimates = over_all({protocol: pool[protocol] for protocol in where}, rule)
+            parts.append(f"On {_where(where, len(pool))}, over the recipes: {_told(names, estimates)}.")
+        for protocol, effects_of in others.items():
+            if names := [name for name in order if name in effects_of]:
+                parts.append(f"On {protocol}, which is in no mean: {_told(names, effects_of)}.")
         only = ONLY if key == "RQ3" else ""
         yield f"**{key}. {QUESTIONS[key]}** {only}{' '.join(parts)}" if parts else f"**{key}.** Not run."
-    yield from _random_effects(found, rule)
+    yield from _random_effects(pool, rule)
+
+
+def _told(names: Sequence[str], found: dict[str, Difference]) -> str:
+    return "; ".join(f"{_title(name)}: {found[name].verdict}, {_numbers(found[name])}" for name in names)
 
 
 def _where(protocols: Sequence[str], studies: int) -> str:
@@ -149,10 +163,8 @@ def _row(protocol: str, recipe: str, name: str, found: Difference) -> dict[str, 
     return {"protocol": protocol, "recipe": recipe, **effect, **numbers}
 
 
-def _over_recipes(found: dict[str, dict[str, Difference]], rule: Rule) -> list[dict[str, Any]]:
+def _over_recipes(found: dict[str, dict[str, Difference]]) -> list[dict[str, Any]]:
     rows = [_row(protocol, MEAN, name, one) for protocol, effects in found.items() for name, one in effects.items()]
-    if len(found) > 1:
-        rows += [_row(ALL, MEAN, name, one) for name, one in over_all(found, rule).items()]
     order = list(EFFECTS)
     titles = [_title(name) for name in order]
     return sorted(rows, key=lambda row: titles.index(row["effect"]))
@@ -191,7 +203,7 @@ def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
     for study in studies:
         again = list(study.fresh(config).values())
         for name in EFFECTS:
-            old, new = effect(name, list(study.recipes.values()), rule), effect(name, again, rule)
+            old, new = effect(name, list(study.compared.values()), rule), effect(name, again, rule)
             if old and new:
                 numbers = {f"fresh_{key}": getattr(new, key) for key in FIELDS}
                 rows.append(_row(study.protocol, MEAN, name, old) | numbers | {"repeats": _repeats(old, new)})

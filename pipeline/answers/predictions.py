@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +47,23 @@ class Study:
         return found
 
     @property
+    def compared(self) -> dict[str, dict[str, Outcomes]]:
+        """The recipes under which methods can be compared: more than one has been run."""
+        return {recipe: group for recipe, group in self.recipes.items() if len(group) > 1}
+
+    @property
     def complete(self) -> list[dict[str, Outcomes]]:
         """The recipes that have all four methods of the 2 x 2 design."""
         return [group for group in self.recipes.values() if {"lstm", "sa", "ta", "sta"} <= set(group)]
+
+
+def counted(studies: Sequence[Study]) -> list[Study]:
+    """Of each data set the first protocol with all four methods: another one divides the same recordings, and adds no data."""
+    found: dict[str, Study] = {}
+    for study in studies:
+        if study.complete:
+            found.setdefault(study.dataset, study)
+    return list(found.values())
 
 
 def is_fresh(config: Config, name: str) -> bool:
