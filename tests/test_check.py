@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from subprocess import run
 
@@ -28,7 +29,7 @@ from pipeline.core.training.job import Job
 from pipeline.errors import AccuracyFell, BaselineMissing
 from tests import check_project
 from tests.check_project import CELL
-from tests.conftest import write_params
+from tests.conftest import ROOT, write_params
 
 BASELINE = Path("reports/baseline/demo.csv.gz")
 BEFORE = 12  # seeds of the baseline
@@ -387,8 +388,17 @@ def test_no_baseline_and_a_damaged_one(honest: pd.DataFrame) -> None:
     BASELINE.unlink()
     with pytest.raises(BaselineMissing, match="`python -m pipeline check --accept demo`"):
         check.main()
-    with pytest.raises(ParamsError, match=r"no cell of data set 'sbu' is in use"):
+    with pytest.raises(ParamsError, match=r"no cell of 'sbu' is in use, and there is neither such a data set"):
         check.main(["sbu"])
+
+
+def test_data_sets_may_be_named_by_their_groups() -> None:
+    committed = parameters.load(ROOT / "params.yaml")
+    config = replace(committed, cells={name: cell for name, cell in committed.every.items() if cell.group == "nw-ucla-xsub"})
+    assert baseline.chosen(config, ["nw-ucla-xsub"]) == baseline.chosen(config, ["nw_ucla"]) == ["nw_ucla"]
+    for name, group in (("nw-ucla", "nw-ucla"), ("florence3d", "florence3d"), ("sbu-more", "sbu-more"), ("demo", "demo")):
+        with pytest.raises(ParamsError, match=rf"no cell of '{name}' is in use; run `python -m pipeline use {group}`"):
+            baseline.chosen(config, [name])
 
 
 def test_command_ends_with_a_code_and_a_message(honest: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -562,6 +563,43 @@ def test_a_wrong_file_is_one_error_and_nothing_is_written(kind: str, written: st
     assert [path.name for path in out.parent.iterdir()] == [written] and out.read_text() == "of before"
 
 
+def test_one_path_is_one_path(file: Path, tmp_path: Path) -> None:
+    """A string too: not its letters. A byte order mark, as some editors write it, is no fault."""
+    with zipfile.ZipFile("data/raw/demo/sbu/s01s02.zip") as archive:
+        text = archive.read("s01s02/01/001/skeleton_pos.txt")
+    (tmp_path / "marked.txt").write_bytes(codecs.BOM_UTF8 + text)
+    (tmp_path / "plain.txt").write_bytes(text)
+    marked, plain = (list(load(file).predict_all(str(tmp_path / name))) for name in ("marked.txt", "plain.txt"))
+    assert len(marked) == len(plain) == 1 and (marked[0].logits == plain[0].logits).all()
+    assert len(list(load(file).predict_all(Path("data/raw/demo/sbu/s01s02.zip")))) == 8
+
+
+def test_a_folder_that_cannot_be_read_is_named(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_self: Path, _pattern: str) -> Any:
+        raise FileNotFoundError(2, "No such file or directory", "in/it")
+
+    monkeypatch.setattr(Path, "rglob", gone)
+    with pytest.raises(InputUnusable, match=r"in/it: cannot be read \(No such file or directory\)"):
+        load(file).files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("demo-sbu-stalstm", "params.yaml: the grid has no cell 'demo-sbu-stalstm'; in use are demo-sbu-lstm"),
+        ("sbu-paper-sta-lstm", "sbu-paper-sta-lstm: its group is not in use; run `python -m pipeline use sbu`"),
+    ],
+)
+def test_a_cell_that_is_not_in_use_is_one_clear_error(cell: str, message: str, tmp_path: Path) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "x.txt").write_text("")
+    for arguments in (["predict", "x.txt", "--cell", cell], ["export", cell]):
+        run = command(tmp_path, *arguments)
+        assert run.returncode == 2 and f"error: {message}" in run.stderr and "Traceback" not in run.stderr
+
+
 def test_a_damaged_member_of_a_zip_is_named_and_can_be_left_out(file: Path, tmp_path: Path) -> None:
     path = tmp_path / "two.zip"
     with zipfile.ZipFile("data/raw/demo/sbu/s01s02.zip") as archive:
@@ -617,6 +655,7 @@ def test_the_command_says_what_it_needs(file: Path, tmp_path: Path) -> None:
         (["x.txt", "--model", "m.safetensors", "--to", "t.xlsx"], "expected a name that ends with .csv or .json"),
         (["x.txt", "--model", "other.safetensors"], "error: other.safetensors: no such model"),
         (["x.txt", "--model", "m.safetensors"], "error: x.txt: no such file or folder"),
+        (["x.txt", "--model", "m.safetensors", "--clips", "3"], "--clips is of the page that --html writes"),
         (["x.txt", "--model", "m.safetensors", "--to", "no/t.csv"], "--to no/t.csv: no folder no; make it first"),
     ):
         run = command(tmp_path, "predict", *arguments)

@@ -186,6 +186,8 @@ def predict(context: click.Context, /, files: tuple[Path, ...], file: Path | Non
     paths = [seen_from(here, path) or path for path in files]
     _one_model(context, file, cell)
     _outputs({"--to": (to, (".csv", ".json")), "--html": (html, (".html",))}, [*paths, *([file] if file else [])])
+    if not html and context.get_parameter_source("clips") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--clips is of the page that --html writes")
     _inputs(file, paths)
     if cell:
         up_to_date()

@@ -98,7 +98,7 @@ def _fill(root: Path) -> None:
     counts = tracking.sync(root, tracking.connect(root))
     for reason in counts.unreadable:
         click.echo(f"left out: {reason}", err=True)
-    click.echo(f"{shown(tracking.uri(root))}: added {counts}")
+    click.echo(f"{shown(tracking.uri(root))}: added {counts}, beyond what was tracked while it ran")
 
 
 def _models(root: Path) -> None:

@@ -84,11 +84,23 @@ def as_csv(tables: Mapping[str, pd.DataFrame]) -> bytes:
 
 
 def chosen(config: Config, datasets: Sequence[str]) -> list[str]:
-    """The named data sets, or all in use; `ParamsError` for one that is not in use."""
-    for dataset in datasets:
-        if not used(config, dataset):
-            raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; run `python -m pipeline use {dataset}`")
-    return list(dict.fromkeys(datasets or config.params.use.datasets))
+    """The data sets named, by their name or that of a group in use, or all in use; `ParamsError` for one that is not in use."""
+    found: list[str] = []
+    for name in datasets:
+        own = [name] if used(config, name) else [cell.dataset for cell in config.cells.values() if cell.group == name]
+        if not own:
+            raise ParamsError(f"params.yaml: no cell of {not_in_use(config, name)}")
+        found += own
+    return list(dict.fromkeys(found or config.params.use.datasets))
+
+
+def not_in_use(config: Config, name: str) -> str:
+    """A data set or group that is not in use, and how to use it."""
+    groups = list(dict.fromkeys(cell.group for cell in config.every.values() if name in (cell.dataset, cell.group)))
+    if groups:
+        return f"{name!r} is in use; run `python -m pipeline use {groups[0]}`"
+    known = ", ".join(config.params.use.groups)
+    return f"{name!r} is in use, and there is neither such a data set nor such a group; in use: {known}"
 
 
 def used(config: Config, dataset: str) -> list[str]:

@@ -50,14 +50,18 @@ def _datasets(cells: dict[str, GridCell]) -> list[str]:
     return list(dict.fromkeys(cell.dataset for cell in cells.values()))
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _line(config: Config, dataset: str, cells: list[GridCell]) -> str:
     counts = [networks(config, cell) for cell in cells]
     measured = [_measured(cell) for cell in cells]
     known = [found for found in measured if found]
     estimates = "; docs/scale.md has estimates" if dataset in ESTIMATES else ""
     if None in counts:
-        return f"{dataset}: {len(cells)} cells; how many folds is known after `split`, and no time is known{estimates}"
-    head = f"{dataset}: {len(cells)} cells, {sum(count or 0 for count in counts)} networks"
+        return f"{dataset}: {_many(len(cells), 'cell')}; how many folds is known after `split`, and no time is known{estimates}"
+    head = f"{dataset}: {_many(len(cells), 'cell')}, {_many(sum(count or 0 for count in counts), 'network')}"
     if len(known) < len(cells):
         return f"{head}; no time is known: {len(cells) - len(known)} of these cells were not measured{estimates}"
     seconds = sum(found.seconds * (count or 0) for found, count in zip(known, counts, strict=True))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.pipelines import folder_of
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
-from pipeline.core.errors import PipelineError, ResultsMissing
+from pipeline.core.errors import ParamsError, PipelineError, ResultsMissing
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -92,6 +92,10 @@ def refuse_stale(config: Config, names: Sequence[str]) -> None:
     """
     if not Path(".dvc").is_dir() or not names:
         return
+    for name in names:
+        cell, _ = parameters.for_cell(config, name)
+        if cell.group not in config.params.use.groups:  # DVC does not see it
+            raise ParamsError(f"{name}: its group is not in use; run `python -m pipeline use {cell.group}`")
     stages = {f"{folder_of(name, config.every[name])}/dvc.yaml:evaluate": name for name in names}
     found = {stage: reasons for stage, status in _status(list(stages)).items() if (reasons := _changed(stage, status))}
     if found:

@@ -19,13 +19,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.commands import locks
-from pipeline.commands.baseline import as_csv, fresh
+from pipeline.commands.baseline import as_csv, chosen, fresh, used
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
-from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.errors import ResultsMissing
 from pipeline.core.files import whole
 
 MOMENT = (1980, 1, 1, 0, 0, 0)  # of every entry: the time of packing is no part of a result
+README = """# Results of {dataset}
+
+`manifest.json`: commit, Python, packages and machine that they were made with, and the SHA-256 of every file here.
+`predictions/`: fold, seed, sample, class and predicted class, a line a prediction: every accuracy can be computed from it.
+`reports/`: the report with its tables. `params.yaml`, `dvc.yaml`, `dvc.lock`, `cells/`: what DVC ran, with hashes of all that
+went in and came out.
+
+To compare with a run of your own: check out the commit, run the groups in `use` of `params.yaml` with `dvc repro`, then
+`python -m pipeline pack {dataset}`. Equal runs have the same SHA-256 of `predictions/`; others can be joined by
+fold, seed and sample.
+"""
 SOURCE = re.compile(r"(?m)^(\s+source:).*?(\s+#.*)?$")
 PACKAGES = ("dvc", "mlflow", "numba", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
@@ -33,9 +44,8 @@ PACKAGES = ("dvc", "mlflow", "numba", "numpy", "pandas", "scikit-learn", "scipy"
 def main(dataset: str, to: Path) -> str:
     """Write the zip and say what is in it. Raises `ResultsMissing` where a cell in use, or the report, has no results."""
     config = parameters.load()
-    names = [name for name, cell in config.cells.items() if cell.dataset == dataset]
-    if not names:
-        raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; `python -m pipeline use {dataset}`")
+    [dataset] = chosen(config, [dataset])
+    names = used(config, dataset)
     locks.refuse_stale(config, names)
     found = dict(_entries(config, dataset, names))
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
@@ -57,6 +67,7 @@ def _entries(config: Config, dataset: str, names: Sequence[str]) -> Iterator[tup
     for path in [*files, *locks, Path("dvc.yaml"), Path("dvc.lock"), Path("constraints.txt")]:
         if path.exists():
             yield path.as_posix(), path.read_bytes()
+    yield "README.md", README.format(dataset=dataset).encode()
     yield "params.yaml", SOURCE.sub(r'\1 ""\2', Path("params.yaml").read_text()).encode()
 
 

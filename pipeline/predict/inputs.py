@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,10 @@ def find(paths: Iterable[Path], suffix: str, says: str) -> list[File]:
     for path in paths:
         if not path.exists():
             raise InputUnusable(f"{path}: no such file or folder; expected {says}")
-        own = list(_of(path, suffix))
+        try:
+            own = list(_of(path, suffix))
+        except OSError as error:  # a folder that may not be read, or that went while it was looked at
+            raise InputUnusable(f"{error.filename or path}: cannot be read ({error.strerror})") from error
         if not own:
             raise InputUnusable(f"{path}: no file *{suffix} in it; expected {says}")
         found += own
@@ -72,9 +76,9 @@ class Contents:
     def of(self, file: File) -> bytes:
         """The content of a file; `InputUnusable` or `ArchiveMismatch` where it cannot be read."""
         if file.member:
-            return read_member(self._opened(file.path), file.member)
+            return read_member(self._opened(file.path), file.member).removeprefix(codecs.BOM_UTF8)
         try:
-            return file.path.read_bytes()
+            return file.path.read_bytes().removeprefix(codecs.BOM_UTF8)
         except OSError as error:
             raise InputUnusable(f"{file.path}: cannot be read ({error.strerror})") from error
 

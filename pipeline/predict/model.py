@@ -37,6 +37,7 @@ MOST_FRAMES = 40_000  # of the clips that are in memory at once: 24 MB of coordi
 Weights = npt.NDArray[np.float32]
 Named = tuple[str, ReadClip]
 Refuse = Callable[[InputUnusable], None]
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,15 @@ class Model:
             raise InputUnusable(f"{file}: expected one clip, found {len(found)}; `predict_all` predicts all of them")
         return found[0]
 
-    def predict_all(self, paths: Iterable[str | PathLike[str]]) -> Iterator[Prediction]:
-        """The predictions for files, folders and zips, one by one with bounded memory, in their order."""
+    def predict_all(self, paths: Paths) -> Iterator[Prediction]:
+        """The predictions for a file, folder or zip, or several, one by one with bounded memory, in their order."""
         return self.stream(self.files(paths))
 
-    def files(self, paths: Iterable[str | PathLike[str]]) -> list[File]:
-        """The raw files in files, folders and zips; see `inputs.find`."""
+    def files(self, paths: Paths) -> list[File]:
+        """The raw files in a file, folder or zip, or in several; see `inputs.find`."""
         form = self.card.reader
-        return inputs.find(map(Path, paths), form.SUFFIX, form.SAYS)
+        given = [paths] if isinstance(paths, str | PathLike) else paths  # a string, too, is an iterable of strings
+        return inputs.find(map(Path, given), form.SUFFIX, form.SAYS)
 
     def stream(self, files: Iterable[File], refuse: Refuse | None = None) -> Iterator[Prediction]:
         """The predictions for raw files; `refuse` takes the error of one that cannot be read, which else ends it all."""

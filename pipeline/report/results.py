@@ -187,7 +187,9 @@ def load(dataset: str, config: Config, provenance: list[tuple[str, str, str, str
     """
     cells, params = _used(dataset, config), config.params
     if not cells:
-        raise ParamsError(f"params.yaml: no cell of data set {dataset!r} is in use; run `python -m pipeline use {dataset}`")
+        raise ParamsError(
+            f"params.yaml: no cell of data set {dataset!r} is in use; in use: {', '.join(config.params.use.datasets)}"
+        )
     module = datasets.load(dataset)
     formats = {name: raw_format(params.normalize, dataset, cell.store) for name, cell in cells.items()}
     stores = {name: _store(dataset, name, module) for name in dict.fromkeys(formats.values())}
