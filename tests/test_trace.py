@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -15,6 +16,7 @@ from pipeline.commands import trace
 from pipeline.config import params as parameters
 from pipeline.core import cell as cells
 from pipeline.core.errors import ParamsError, ResultsMissing
+from pipeline.core.files import write_digest
 from pipeline.stages import evaluate, finetune
 from tests.conftest import write_params
 
@@ -99,6 +101,24 @@ def test_what_changed_since_and_what_is_not_known(trained: Path) -> None:
     assert any(line.startswith("machine: not noted here") for line in found)
     assert tracking.run_of(trained, now) == f"no run ({trained}/mlflow.db is made when something is tracked)"
     assert not (trained / "mlflow.db").exists()
+
+
+def test_a_clone_without_results_tells_what_the_repository_has(trained: Path) -> None:
+    """Of the committed predictions: fold 1 all right, fold 2 half."""
+    rows = [(CELL, fold, 1, f"c{fold}{i}", 1, 1 if fold == 1 or i else 2) for fold in (1, 2) for i in (0, 1)]
+    Path("reports/baseline").mkdir(parents=True)
+    columns = ["cell", "fold", "seed", "name", "label", "predicted"]
+    pd.DataFrame(rows, columns=columns).to_csv("reports/baseline/demo.csv.gz", index=False)
+    write_digest(Path("reports/baseline/demo.csv.gz"))
+    here = [line for line in lines(trained) if line.startswith("parameter: ")]
+    Path(f"data/results/demo/{CELL}/run.json").unlink()
+    found = lines(trained)
+    assert found[0].endswith("data set demo; its results are not on disk, and this is what the repository has of them")
+    assert found[1] == "accuracy: 75.00 %, mean of 2 folds; 4 predictions in reports/baseline/demo.csv.gz"
+    assert f"data: data/skeletons/demo/sbu md5 {'a' * 32}.dir" in found
+    assert "parameters: as params.yaml has them now, NOT those in the lock" in found  # whose hashes are made up
+    assert {line for line in here if "methods." not in line} <= set(found)
+    assert found[-1] == f"again: python -m pipeline use p && dvc repro cells/p/{CELL}/dvc.yaml"
 
 
 def test_no_such_cell_no_results_and_cut_ones(trained: Path) -> None:

@@ -6,14 +6,18 @@ What is known comes from `run.json` (parameters, data, fingerprints), DVC's lock
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from pipeline.commands import baseline, recorded
 from pipeline.commands.pipelines import folder_of
 from pipeline.config import params as parameters
+from pipeline.config import resolve
 from pipeline.config.params import Config
 from pipeline.core import cell as cells
 from pipeline.core import made
@@ -25,12 +29,19 @@ Tracking = Callable[[Path, str], str]
 
 
 def main(root: Path, name: str, tracking: Tracking) -> Iterator[str]:
-    """Lines about a cell of the grid. Raises `ParamsError` where there is no such cell, `ResultsMissing` without results."""
+    """Lines about a cell of the grid. Raises `ParamsError` where there is no such cell, `ResultsMissing` without results.
+
+    Of a cell whose results are not on disk, as in a fresh clone, what the repository has is told.
+    """
     config = parameters.load(root / parameters.FILE)
     cell, _ = parameters.for_cell(config, name)
     results = root / "data/results" / cell.dataset / name
-    run = _read(results / "run.json", name)
     lock, place = _lock(root, name, config)
+    again = f"again: python -m pipeline use {cell.group} && dvc repro {place.parent.relative_to(root).as_posix()}/dvc.yaml"
+    if not (results / "run.json").exists() and (told := list(_of_repository(config, name, lock))):
+        yield from [*told[:2], *_commit(root, lock, place), *told[2:], *_parameters(root, _now(config, name), config), again]
+        return
+    run = _read(results / "run.json", name)
     yield f"{name}: protocol {run['protocol']}, recipe {run['recipe']}, method {run['method']}, data set {run['dataset']}"
     yield from _numbers(results)
     yield from _commit(root, lock, place)
@@ -39,7 +50,33 @@ def main(root: Path, name: str, tracking: Tracking) -> Iterator[str]:
     yield from _machine(name, run)
     yield f"MLflow: {tracking(root, run['fingerprint']['finetune'])}"
     yield from _parameters(root, run, config)
-    yield f"again: python -m pipeline use {cell.group} && dvc repro {place.parent.relative_to(root).as_posix()}/dvc.yaml"
+    yield again
+
+
+def _of_repository(config: Config, name: str, lock: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Of a cell whose predictions are committed: those, its runs, and the versions in its lock. Nothing of another."""
+    cell = config.every[name]
+    path = baseline.file_of(cell.dataset)
+    if not path.exists() or (table := baseline.read(cell.dataset).get(name)) is None:
+        return
+    where = f"protocol {cell.protocol}, recipe {cell.recipe}, method {cell.method}, data set {cell.dataset}"
+    yield f"{name}: {where}; its results are not on disk, and this is what the repository has of them"
+    right = (table["label"] == table["predicted"]).groupby(table["fold"]).mean()
+    yield f"accuracy: {100 * right.mean():.2f} %, mean of {len(right)} folds; {len(table)} predictions in {path}"
+    yield from _data({"data": {}}, lock)
+    yield from _code(name, {"fingerprint": {}}, lock)
+    runs = (recorded.read(cell.dataset)["cell"] == name).sum()
+    yield f"runs: {runs} of them in {recorded.TABLES / cell.dataset}.csv, with SHA-256 of weights, history and predictions"
+    key, text = f"data/params/{name}/finetune.json", json.dumps(resolve.of_cell(config, name)["finetune"], indent=1) + "\n"
+    same = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() == lock.get("finetune", {}).get(key)
+    yield f"parameters: as params.yaml has them now, {'the same as' if same else 'NOT those'} in the lock"
+
+
+def _now(config: Config, name: str) -> dict[str, Any]:
+    """What `finetune` and `evaluate` read of `params.yaml` now, in the form of `run.json`."""
+    documents = resolve.of_cell(config, name)
+    found = {key: value for stage in ("evaluate", "finetune") for key, value in flatten(documents[stage]["params"]).items()}
+    return {"recipe": config.every[name].recipe, "params": dict(sorted(found.items()))}
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
@@ -98,13 +135,13 @@ def _data(run: Mapping[str, Any], lock: Mapping[str, Mapping[str, str]]) -> Iter
 
 
 def _code(name: str, run: Mapping[str, Any], lock: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    for stage, recorded in run["fingerprint"].items():
+    for stage, known_as in run["fingerprint"].items():
         try:
             now = cells.fingerprint(cells.load(name, stage), stage)
-            same = "as on disk" if now == recorded else f"on disk it is {now}: parameters, data or code changed since"
+            same = "as on disk" if now == known_as else f"on disk it is {now}: parameters, data or code changed since"
         except (PipelineError, OSError) as error:
             same = f"cannot be compared here ({error})" if stage != "pretrain" else "the method has no such stage"
-        yield f"fingerprint of {stage}: {recorded}, {same}"
+        yield f"fingerprint of {stage}: {known_as}, {same}"
     known = {path: h for stage in lock.values() for path, h in stage.items() if path.startswith("pipeline/")}
     yield from (f"code: {path} md5 {h}" for path, h in sorted(known.items()))
 
