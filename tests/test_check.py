@@ -155,7 +155,9 @@ def test_cell_that_is_not_guarded_is_shown_and_passes(honest: pd.DataFrame, caps
     check.main()
     line, *rest = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{CELL}: 25.0 %, baseline 9") and "; not guarded; would notice " in line
-    assert rest[-2:] == [f"not guarded (params.yaml, check.guarded, says why): {CELL}", "no finding against the baseline"]
+    assert rest[-3] == f"not guarded (params.yaml, check.guarded, says why): {CELL}"
+    assert re.match(rf"fell by more than 10 points without a guard, so no finding: {CELL} by [67]\d\.\d\. `python", rest[-2])
+    assert rest[-1] == "no finding against the baseline"
 
 
 def test_cell_whose_seeds_spread_too_far_notices_no_fall(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
