@@ -82,7 +82,10 @@ def test_citation_is_valid() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert found["cff-version"] == "1.2.0" and {"message", "title", "authors"} <= set(found)
     assert found["version"] == project["version"] == pipeline.__version__
-    known = {"cff-version", "message", "title", "type", "version", "license", "authors", "keywords", "references"}
+    newest = re.search(r"(?m)^## (\S+), (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text())
+    assert newest and newest.groups() == (found["version"], found["date-released"])
+    known = {"cff-version", "message", "title", "type", "version", "date-released"}
+    known |= {"license", "authors", "keywords", "references"}
     assert set(found) <= known and found["type"] == "software"
     for reference in found["references"]:
         assert {"type", "title", "authors"} <= set(reference)
