@@ -62,6 +62,7 @@ lint: $(READY)  ## Check style and types
 docs: $(READY)  ## Build the site of docs/ in .work/docs; a warning is an error
 	$(PIP) -c constraints.txt -e ".[docs]"
 	python -m sphinx --quiet --fail-on-warning --keep-going -b html docs .work/docs
+	@! grep -rlE '>[^<]*\.\. [a-z]+::' .work/docs --include='*.html' || { echo "error: markup that was not rendered, in the pages above" >&2; exit 2; }
 	@echo "docs: .work/docs/index.html"
 
 ui: $(READY)  ## Open MLflow on this machine

@@ -112,9 +112,18 @@ def test_float_has_a_heading_a_group_and_no_minor_columns() -> None:
 
 
 def test_long_tables_are_no_floats(tmp_path: Path) -> None:
-    rows = [{"name": str(i)} for i in range(latex.MOST + 1)]
-    latex.write(Table("long", "", (field("name", "Name"),), rows), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["long-long.tex"]
+    """By the lines that they take: few rows of long cells are as high as many short ones."""
+    name = (field("name", "Name"),)
+    tables = {
+        "fits": Table("fits", "", name, [{"name": str(i)} for i in range(latex.ROOM)]),
+        "many": Table("many", "", name, [{"name": str(i)} for i in range(latex.ROOM + 1)]),
+        "wordy": Table("wordy", "", name, [{"name": "ten letters " * 14}] * 25),
+    }
+    assert {key: latex.height(table) for key, table in tables.items()} == {"fits": 66, "many": 67, "wordy": 75}
+    for table in tables.values():
+        latex.write(table, tmp_path)
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["fits-long.tex", "fits.tex", "many-long.tex", "wordy-long.tex"]
 
 
 def test_latex_is_for_a_column(made: Path) -> None:

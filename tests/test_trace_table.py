@@ -40,10 +40,14 @@ def test_a_number_of_one_method_rests_on_its_cell() -> None:
     ]
 
 
-def test_an_effect_rests_on_all_methods_of_its_data_set() -> None:
-    row = row_with(EFFECTS, protocol="florence3d", effect="temporal attention, main effect")
-    assert {"florence3d-tuned-lstm", "florence3d-tuned-sta-lstm"} <= set(cells(EFFECTS, row))
-    assert all(name.startswith("florence3d-") for name in cells(EFFECTS, row))
+def test_an_effect_rests_on_the_methods_that_it_compares() -> None:
+    four = [f"nw-ucla-xview-{recipe}-{method}lstm" for recipe in ("paper", "tuned") for method in ("", "sa-", "ta-", "sta-")]
+    row = row_with(EFFECTS, protocol="nw-ucla-xview", effect="temporal attention, main effect")
+    assert sorted(cells(EFFECTS, row)) == sorted(four)
+    row = row_with(EFFECTS, protocol="nw-ucla-xview", effect="both attentions: STA-LSTM \N{MINUS SIGN} LSTM")
+    assert sorted(cells(EFFECTS, row)) == sorted(name for name in four if "-sa-" not in name and "-ta-" not in name)
+    row = row_with(EFFECTS, protocol="sbu", effect="the stages of training: STA-LSTM with \N{MINUS SIGN} without")
+    assert {name.rpartition("-")[2] for name in cells(EFFECTS, row)} == {"lstm", "scratch"}
 
 
 def test_a_file_that_is_named_after_a_protocol_rests_on_its_cells() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.answers import cells, earlier, inputs, pooled, searched
 from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
+from pipeline.datasets.shared import registry as datasets
 from pipeline.report import text
 from pipeline.report.answers import FIELDS, LEADS, QUESTIONS
 from pipeline.report.page import INTERVALS, Page, Section
@@ -19,6 +20,7 @@ from pipeline.results.statistics import Difference, Rule, can_show_equivalence, 
 
 ALL = "mean of the data sets"
 MEAN = "mean of the recipes"
+EFFECTS_TITLE = "Effects, the mean of the recipes"
 ONLY = "Of accuracy alone; how runs spread stands under Every method, which networks failed in the report of the data set. "
 
 
@@ -28,11 +30,10 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     found = {study.protocol: of_study(study, rule) for study in studies}
     pool = {study.protocol: found[study.protocol] for study in counted(studies)}
     means = {ALL: over_all(pool, rule)} if len(pool) > 1 else {}
+    alone = {study.protocol: next(iter(study.compared)) for study in studies if len(study.compared) == 1}
     before = earlier.table(config, studies)
     sections = (
-        Section(
-            "Verdicts", (table("effects", "Effects, the mean of the recipes", _over_recipes(found | means)), *_single(studies))
-        ),
+        Section("Verdicts", (table("effects", EFFECTS_TITLE, _over_recipes(found | means, alone)), *_single(studies))),
         Section("Answers", (*_answers(found, pool, rule), earlier.paragraph(before.rows))),
         Section("What each design can show", (designs(found | means, rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
@@ -163,8 +164,13 @@ def _row(protocol: str, recipe: str, name: str, found: Difference) -> dict[str, 
     return {"protocol": protocol, "recipe": recipe, **effect, **numbers}
 
 
-def _over_recipes(found: dict[str, dict[str, Difference]]) -> list[dict[str, Any]]:
-    rows = [_row(protocol, MEAN, name, one) for protocol, effects in found.items() for name, one in effects.items()]
+def _over_recipes(found: dict[str, dict[str, Difference]], alone: Mapping[str, str]) -> list[dict[str, Any]]:
+    """`alone`: the recipe of protocols that have one."""
+    rows = [
+        _row(protocol, alone.get(protocol, MEAN), name, one)
+        for protocol, effects in found.items()
+        for name, one in effects.items()
+    ]
     order = list(EFFECTS)
     titles = [_title(name) for name in order]
     return sorted(rows, key=lambda row: titles.index(row["effect"]))
@@ -194,7 +200,9 @@ def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
         *minor(Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True)),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL)
-    return Table(key, title, columns, rows, strong=strong, groups=2)
+    alone = {row["protocol"]: row["recipe"] for row in rows if key == "effects" and row["recipe"] != MEAN}
+    note = " ".join(f"{protocol}: recipe {recipe} alone." for protocol, recipe in alone.items())
+    return Table(key, title, columns, rows, note, strong=strong, groups=2)
 
 
 def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
@@ -267,13 +275,20 @@ def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference 
     return {"protocol": protocol, "effect": _title(name), "verdict": verdict, "unit": unit, "units": float(count), **numbers}
 
 
+def _classes(study: Study) -> int:
+    """How many classes the data set has."""
+    return len(next(iter(datasets.load(study.dataset).FORMATS.values())).META.actions)
+
+
 def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
     counts = []
     for study in studies:
         one = next(iter(next(iter(study.recipes.values())).values()))
         recipes = text.joined(list(study.recipes))
         size = f"{len(one.names)} test sequences"
-        size += " without copies of training sequences" if study.protocol in config.answer.copies else ""
+        if study.protocol in config.answer.copies:
+            classes = len(set(one.labels.tolist()))
+            size += f" without copies of training sequences, of {classes} of {_classes(study)} classes"
         counts.append(f"{study.protocol} ({size}, folds: {len(set(one.folds.tolist()))}, recipes {recipes})")
     yield (
         f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."

@@ -18,6 +18,9 @@ from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.config.sections import GridCell
 from pipeline.core.errors import PipelineError
+from pipeline.report import text
+from pipeline.report.analysis import role
+from pipeline.results.effects import EFFECTS
 
 ANSWERS = "answers"
 LISTS = {ANSWERS: "accuracies.csv"}  # which of a report's tables names its cells; else runs.csv
@@ -26,12 +29,16 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: of which data set (`ANSWERS`: of all), its lines, and the cells that can be in it."""
+    """A table of a report: of which data set (`ANSWERS`: of all), its lines, the cells that can be in it, and their roles.
+
+    A role is a key of `pipeline.report.analysis.ROLES`, None for a cell that is in no effect.
+    """
 
     path: Path
     of: str
     rows: list[Row]
     cells: dict[str, GridCell]
+    roles: dict[str, str | None]
 
     @property
     def again(self) -> str:
@@ -55,7 +62,7 @@ def main(root: Path, path: Path, number: int | None) -> Iterator[str]:
     yield f"commit: {_commit(root, path)}"
     if number is not None:
         yield f"row {number}: " + ", ".join(f"{key} {value}" for key, value in chosen[0].items() if value)
-    names = [name for name, cell in table.cells.items() if any(_in(table.path, row, name, cell, table.cells) for row in chosen)]
+    names = [name for name in table.cells if any(_in(table, row, name) for row in chosen)]
     yield from (f"cell: {name}, lock {folder_of(name, table.cells[name])}/dvc.lock" for name in names)
     yield f"again: {table.again}"
     yield f"more of a cell: python -m pipeline trace {names[0] if names else 'CELL'}"
@@ -68,7 +75,10 @@ def opened(root: Path, path: Path) -> Table:
     if len(parts) != 4 or parts[0] != "reports" or parts[2] != "tables" or path.suffix != ".csv":
         raise PipelineError(expected)
     try:
-        return Table(path, parts[1], _rows(root / path), _cells(parameters.load(root / parameters.FILE), root, parts[1]))
+        config = parameters.load(root / parameters.FILE)
+        own = _cells(config, root, parts[1])
+        roles = {n: None if cell.switch_of else role(config.params.methods[cell.method]) for n, cell in own.items()}
+        return Table(path, parts[1], _rows(root / path), own, roles)
     except OSError as error:
         raise PipelineError(f"{expected}, found none: {error.strerror}") from error
     except (ValueError, csv.Error) as error:
@@ -92,14 +102,23 @@ def _row(table: Table, number: int) -> Row:
     return table.rows[number - 1]
 
 
-def _in(path: Path, row: Row, name: str, cell: GridCell, cells: dict[str, GridCell]) -> bool:
-    """Whether a row says nothing against this cell."""
+def _in(table: Table, row: Row, name: str) -> bool:
+    """Whether a row says nothing against this cell: an effect is of the methods that it compares."""
+    path, cells, cell = table.path, table.cells, table.cells[name]
     if row.get("cell") in cells:
         return row["cell"] == name
+    if (compared := _compared(row.get("effect", ""))) and table.roles[name] not in compared:
+        return False
     ours = {"protocol": cell.protocol, "recipe": cell.recipe, "method": cell.method}
     known = {key: {str(getattr(other, key)) for other in cells.values()} for key in ours}
     said = {"protocol": row.get("place", "") or _named(path, known["protocol"])} | {key: row[key] for key in ours if key in row}
     return all(said[key] == value for key, value in ours.items() if said.get(key) in known[key])
+
+
+def _compared(title: str) -> set[str]:
+    """The roles in the effect of a title; empty where there is none of that title."""
+    plain = title.replace(text.MINUS, "-")
+    return {role for effect in EFFECTS.values() if effect.title == plain for role in effect.weights}
 
 
 def _named(path: Path, protocols: set[str]) -> str:

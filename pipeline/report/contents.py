@@ -87,7 +87,8 @@ def _headline_note(results: Results, analyses: list[ProtocolAnalysis]) -> str:
         return f"{PART} Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
     known = any("sta-lstm" in (analysis.reported or {}) for analysis in analyses)
     dash = "Dash: the paper's number is not known." if known else "The paper has no numbers for this data set."
-    return f"{dash} Ours: mean ± standard deviation over seeds; a run is a seed over all folds.{results.unit_note}"
+    ours = "Ours: mean ± standard deviation over seeds; a run is a seed over all folds."
+    return f"{dash} {ours}{results.unit_note}{results.copies_note}"
 
 
 def _headline_row(analysis: ProtocolAnalysis, recipe: str, name: str) -> dict[str, Any]:

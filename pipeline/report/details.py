@@ -15,6 +15,13 @@ from pipeline.results import summaries
 from pipeline.results.statistics import per_class
 
 
+def _with_copies(analysis: ProtocolAnalysis) -> list[str]:
+    """Classes some of whose test samples are copies of training samples."""
+    own, actions = analysis.cell.outcomes, analysis.result.store.meta.actions
+    tested = zip(own.folds.tolist(), own.names, own.labels.tolist(), strict=True)
+    return [actions[i] for i in sorted({label for fold, name, label in tested if (fold, name) in analysis.result.copies})]
+
+
 def classes(analysis: ProtocolAnalysis) -> Table:
     """Accuracy of each tested class by the shown method, with the LSTM of its recipe beside it."""
     actions = analysis.result.store.meta.actions
@@ -41,6 +48,8 @@ def classes(analysis: ProtocolAnalysis) -> Table:
         ),
     )
     note = "Over all folds and seeds together. The standard error counts each sequence once, however many seeds there are."
+    if known := _with_copies(analysis):
+        note += f" Test sequences that are copies of training sequences count here; these classes have some: {', '.join(known)}."
     place = analysis.place(analysis.cell.recipe)
     return Table(f"classes-{analysis.name}", f"{place}: accuracy by class", columns, rows, note)
 

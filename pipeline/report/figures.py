@@ -233,7 +233,7 @@ def class_accuracy(analysis: ProtocolAnalysis, rows: Sequence[Mapping[str, Any]]
         axes.set_yticks(places, [f"{row['action']} ({row['samples']})" for row in shown])
         axes.set_xlim(-2, 102)
         axes.set_ylim(-0.7, len(shown) - 0.3)
-        axes.set_xlabel("Accuracy (%), bar: one binomial standard error")
+        axes.set_xlabel("Accuracy (%), bar: one standard error")
         axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
         drawn.legend(loc="outside upper right", ncols=2)

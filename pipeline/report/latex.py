@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.report import text
 from pipeline.report.tables import Column, Row, Table
 
-MOST = 40  # rows of a float: more do not fit a page
+ROOM, COLUMN = 66, 68  # lines of a page of AAAI in the type of a float, and characters in one of its two columns
 LEAST, WIDE = 6, 16  # characters: the least of a column, and beyond which one of text may break lines in the long table
 SIZES = {"scriptsize": 112, "tiny": 136}  # characters in 6.5 inches, where a row may be bold
 GAP = 2  # characters: the space beside a column
@@ -177,9 +177,19 @@ def latex(value: str) -> str:
     return re.sub(r"`(.+?)`", r"\\texttt{\1}", escaped)
 
 
+def height(table: Table) -> int:
+    """Lines of the float, about: rows as high as their longest cell, whose column shares what numbers leave, and groups."""
+    columns = [table.body[place] for place in table.major]
+    words = [column for column in columns if not column.numeric]
+    numbers = sum(max(len(_text(column, row, True)) for row in table.rows or [{}]) for column in columns if column.numeric)
+    width = max(LEAST, (COLUMN - numbers - GAP * len(columns)) // max(1, len(words)))
+    rows = sum(max([1, *(len(textwrap.wrap(_text(c, row, True), width)) for c in words)]) for row in table.rows)
+    return rows + 2 * sum(bool(table.heading(place)) for place in range(len(table.rows)))
+
+
 def write(table: Table, folder: Path) -> None:
     """Write `<key>-long.tex`, and `<key>.tex` where the rows fit a float."""
     folder.mkdir(parents=True, exist_ok=True)
-    if len(table.rows) <= MOST:
+    if height(table) <= ROOM:
         (folder / f"{table.key}.tex").write_text(to_float(table))
     (folder / f"{table.key}-long.tex").write_text(to_long(table))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 
 from pipeline.report import text
-from pipeline.report.latex import MOST
+from pipeline.report.latex import ROOM, height
 from pipeline.report.tables import Column, Table
 
 SHORT = 16  # rows: on paper such tables stand side by side where they are narrow, and are not cut across pages
@@ -68,7 +68,7 @@ def _files(table: Table, command: str) -> str:
     absent = [column.title for column in table.body if column.minor]
     less = f'<span class="narrow">Not shown at this width: {escape(", ".join(absent).rstrip("."))}. </span>' if absent else ""
     names = {"CSV": f"{table.key}.csv", "all columns": f"{table.key}-long.tex"}
-    names |= {"one column": f"{table.key}.tex"} if len(table.rows) <= MOST else {}
+    names |= {"one column": f"{table.key}.tex"} if height(table) <= ROOM else {}
     links = {title: f'<a href="tables/{name}">{title}</a>' for title, name in names.items()}
     paper = ", ".join(link for title, link in links.items() if title != "CSV")
     made = f" \N{MIDDLE DOT} made by <code>{escape(command)}</code>" if command else ""

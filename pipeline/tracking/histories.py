@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Self
 
 FINISHED, GROWING = "data/results/*/*/run.json", ".work/live/*/*/run.json"
@@ -145,9 +146,12 @@ def read_history(path: Path, into: dict[Run, list[Epoch]]) -> None:
 
 
 def read_metrics(path: Path) -> tuple[dict[Run, float], float | None]:
-    """Per cent of right test samples, by run and over all; none where the cell is not evaluated."""
+    """Per cent of right test samples by run, and the mean over folds, as reports have it; none where it is not evaluated."""
     if not path.exists():
         return {}, None
     document = json.loads(path.read_text())
     each = {(run["fold"], run["seed"]): 100 * run["correct"] / run["samples"] for run in document["runs"]}
-    return each, float(document["accuracy"])
+    folds: dict[int, list[float]] = {}
+    for (fold, _), accuracy in each.items():
+        folds.setdefault(fold, []).append(accuracy)
+    return each, fmean(fmean(seeds) for seeds in folds.values())
