@@ -120,7 +120,7 @@ def test_identical_means_every_prediction_of_seeds_that_the_baseline_has(
 ) -> None:
     one = honest[honest["seed"] == 2]
     for table, said in (
-        (one, "; identical to the baseline's seed 2; "),
+        (one, f"; identical to the baseline's seed 2 (the difference is from all {BEFORE} seeds of the baseline); "),
         (one.assign(seed=30), "; ok; "),
         (changed(one, 1), "; ok; "),
     ):

@@ -118,7 +118,9 @@ def lacking(name: str, before: pd.DataFrame, after: pd.DataFrame, fewer_seeds: b
 def line(name: str, pair: Pair, change: Change, smallest: float | None, *, guarded: bool, same: bool) -> str:
     """What is printed of a cell; `smallest` is the fall that it notices."""
     if same:
+        more = len(pair.before.seeds) - len(pair.after.seeds)
         verdict = f"identical to the baseline's seed {', '.join(map(str, pair.after.seeds))}"
+        verdict += f" (the difference is from all {len(pair.before.seeds)} seeds of the baseline)" if more else ""
     elif not guarded:
         verdict = "not guarded"
     else:

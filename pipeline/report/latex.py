@@ -181,7 +181,7 @@ def height(table: Table) -> int:
     """Lines of the float, about: rows as high as their longest cell, whose column shares what numbers leave, and groups."""
     columns = [table.body[place] for place in table.major]
     words = [column for column in columns if not column.numeric]
-    numbers = sum(max(len(_text(column, row, True)) for row in table.rows or [{}]) for column in columns if column.numeric)
+    numbers = sum(max([0, *(len(_text(c, row, True)) for row in table.rows)]) for c in columns if c.numeric)
     width = max(LEAST, (COLUMN - numbers - GAP * len(columns)) // max(1, len(words)))
     rows = sum(max([1, *(len(textwrap.wrap(_text(c, row, True), width)) for c in words)]) for row in table.rows)
     return rows + 2 * sum(bool(table.heading(place)) for place in range(len(table.rows)))
