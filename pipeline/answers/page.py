@@ -209,11 +209,12 @@ def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
     """Each effect over the recipes beside the same with seeds that were named before they were run."""
     rule, rows = config.params.report, []
     for study in studies:
-        again = list(study.fresh(config).values())
+        recipes = list(study.compared.values()), list(study.fresh(config).values()), study.with_fresh(config)
         for name in EFFECTS:
-            old, new = effect(name, list(study.compared.values()), rule), effect(name, again, rule)
-            if old and new:
+            old, new, every = (effect(name, group, rule) for group in recipes)
+            if old and new and every:
                 numbers = {f"fresh_{key}": getattr(new, key) for key in FIELDS}
+                numbers |= {f"all_{key}": getattr(every, key) for key in FIELDS}
                 rows.append(_row(study.protocol, MEAN, name, old) | numbers | {"repeats": _repeats(old, new)})
     if not rows:
         yield "Seeds named beforehand (params.yaml, groups of the grid that end in -fresh) have not been run yet."
@@ -223,10 +224,34 @@ def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
         field("effect", "Effect"),
         Column("First seeds", _points, numeric=True),
         Column("Fresh seeds", lambda row: _points({key: row[f"fresh_{key}"] for key in FIELDS}), numeric=True),
+        *minor(Column("All seeds", lambda row: _points({key: row[f"all_{key}"] for key in FIELDS}), numeric=True)),
         field("repeats", "Repeats", whole=True),
     )
     note = "Fresh seeds guard against luck in training. The test sequences are the same, so they do not confirm an effect."
+    yield from _repeated(rows)
     yield Table("fresh", "The same effects with seeds that were named before they were run", columns, rows, note, groups=1)
+    yield _means_with_fresh(config, counted(studies))
+
+
+def _repeated(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """In words which effects came again, a sentence a protocol."""
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        parts = []
+        for key, word in (("yes", "repeats"), ("no", "does not repeat")):
+            if titles := [row["effect"] for row in rows if (row["protocol"], row["repeats"]) == (protocol, key)]:
+                parts.append(f"{word}: {'; '.join(titles)}")
+        yield f"Of what is better or worse on {protocol} with the first seeds, {'. Of it '.join(parts) or 'there is nothing'}."
+
+
+def _means_with_fresh(config: Config, studies: Sequence[Study]) -> str:
+    """The means of the data sets with all seeds, for comparison; the verdicts above are of the first ones."""
+    rule = config.params.report
+    found = {}
+    for study in studies:
+        recipes = study.with_fresh(config)
+        found[study.protocol] = {name: one for name in EFFECTS if (one := effect(name, recipes, rule))}
+    told = "; ".join(f"{_title(name)}: {one.verdict}, {_numbers(one)}" for name, one in over_all(found, rule).items())
+    return f"With all seeds, the fresh ones too, on {_where(list(found), len(found))}: {told}."
 
 
 def _repeats(old: Difference, new: Difference) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,14 @@ class Study:
                 found.setdefault(cell.recipe, {})[known] = outcome
         return found
 
+    def with_fresh(self, config: Config) -> list[dict[str, Outcomes]]:
+        """The recipes under which methods can be compared, each method with its fresh seeds as well where they have been run."""
+        again = self.fresh(config)
+        return [
+            {known: joined(one, again.get(recipe, {}).get(known)) for known, one in group.items()}
+            for recipe, group in self.compared.items()
+        ]
+
     @property
     def compared(self) -> dict[str, dict[str, Outcomes]]:
         """The recipes under which methods can be compared: more than one has been run."""
@@ -55,6 +63,14 @@ class Study:
     def complete(self) -> list[dict[str, Outcomes]]:
         """The recipes that have all four methods of the 2 x 2 design."""
         return [group for group in self.recipes.values() if {"lstm", "sa", "ta", "sta"} <= set(group)]
+
+
+def joined(one: Outcomes, other: Outcomes | None) -> Outcomes:
+    """The seeds of both, of the same test sequences."""
+    if other is None:
+        return one
+    predicted = np.concatenate([one.predicted, other.predicted])
+    return replace(one, seeds=one.seeds + other.seeds, predicted=predicted)
 
 
 def counted(studies: Sequence[Study]) -> list[Study]:
