@@ -4,8 +4,8 @@
 # it, unless its shoulders are exactly level, and a person who is seen from behind stands on the head.
 # Guess before the run: the same body seen by cameras all around has the same coordinates afterwards; that is what the step is for.
 # Seen for a person 1.6 m tall whose shoulders are 5 degrees off level: from in front the head is at 0.45 above the spine's joint, from
-# the side at 0.45 with joints up to 10 cm elsewhere, from behind at -0.45, joints up to 2.3 m elsewhere. With 20 degrees the two front
-# views are up to 39 cm apart.
+# the side at 0.45 with joints up to 10 cm elsewhere, from behind at -0.45, joints up to 2.3 m elsewhere. With 20 degrees the views
+# from in front and from the side are up to 39 cm apart.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cd "$work"
 python3 -m venv venv
