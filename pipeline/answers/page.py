@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.answers import cells, earlier, inputs, pooled, searched
+from pipeline.answers.figure import forests
 from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import clustered
 from pipeline.config.params import Config
@@ -33,7 +34,14 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
     alone = {study.protocol: next(iter(study.compared)) for study in studies if len(study.compared) == 1}
     before = earlier.table(config, studies)
     sections = (
-        Section("Verdicts", (table("effects", EFFECTS_TITLE, _over_recipes(found | means, alone)), *_single(studies))),
+        Section(
+            "Verdicts",
+            (
+                *forests(found | means, ALL, rule),
+                table("effects", EFFECTS_TITLE, _over_recipes(found | means, alone)),
+                *_single(studies),
+            ),
+        ),
         Section("Answers", (*_answers(found, pool, rule), earlier.paragraph(before.rows))),
         Section("What each design can show", (designs(found | means, rule),)),
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
