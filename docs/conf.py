@@ -83,7 +83,7 @@ def leave(app: Sphinx, name: str, source: list[str]) -> None:
     if name.startswith("reference/"):
         return
     text = re.sub(r"\[([^\]]+)\]\((\w+\.ipynb)\)", r"{download}`\1 <\2>`", source[0])
-    text = re.sub(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)", r"\1 (`\2`)", text)
+    text = re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)", r"\1 (`\2`)", text)
     source[0] = re.sub(r"\]\((?:docs/)?([\w-]+)\.md#([\w-]+)\)", r"](\1.md#\2)", text)
 
 

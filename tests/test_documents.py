@@ -76,6 +76,104 @@ def test_figures_of_the_readme_are_those_of_the_answers() -> None:
         assert row["verdict"] == verdict
 
 
+EFFECTS = {
+    "both attentions": "both attentions: STA-LSTM - LSTM",
+    "spatial attention alone": "spatial attention alone: SA-LSTM - LSTM",
+    "temporal attention alone": "temporal attention alone: TA-LSTM - LSTM",
+    "spatial attention, main effect": "spatial attention, main effect",
+    "temporal attention, main effect": "temporal attention, main effect",
+    "spatial beside temporal": "spatial beside temporal attention: STA-LSTM - TA-LSTM",
+    "temporal beside spatial": "temporal beside spatial attention: STA-LSTM - SA-LSTM",
+    "interaction": "interaction of the two",
+}
+PLACES = {
+    "mean": "mean of the data sets",
+    "SBU": "sbu",
+    "Florence 3D": "florence3d",
+    "UTKinect": "utkinect",
+    "NW-UCLA": "nw-ucla-xview",
+}
+
+
+def results_tables() -> list[list[list[str]]]:
+    """The tables of docs/results.md, as cells without marks."""
+    text = (ROOT / "docs/results.md").read_text().replace("**", "").replace("`", "").replace(MINUS, "-")
+    blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.M)
+    return [[[cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()] for block in blocks]
+
+
+def test_effects_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/effects.csv")
+    rows["effect"] = rows["effect"].str.replace(MINUS, "-")
+    rows = rows.set_index(["protocol", "effect"])
+    (head, _, *lines) = next(table for table in results_tables() if table[0][1] == "mean")
+    assert [line[0] for line in lines] == list(EFFECTS) and set(head[2:]) == {"SBU", "Florence 3D", "NW-UCLA"}
+    for name, *cells in lines:
+        for place, cell in zip(head[1:], cells, strict=True):
+            row = rows.loc[(PLACES[place], EFFECTS[name])]
+            numbers = [float(number) for number in re.findall(r"[+-]?[\d.]+", cell)]
+            assert numbers == pytest.approx([row["points"], row["low"], row["high"]], abs=0.051), (place, name)
+
+
+def test_accuracies_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/accuracies.csv").set_index(["protocol", "recipe", "method"])
+    tables = [table for table in results_tables() if table[0][:2] == ["recipe", "LSTM"]]
+    assert len(tables) == 2
+    for (head, _, *lines), protocol in zip(tables, ("florence3d", "nw-ucla-xview"), strict=True):
+        assert [line[0] for line in lines] == ["paper", "tuned"]
+        for recipe, *cells in lines:
+            for method, cell in zip(head[1:], cells, strict=True):
+                row = rows.loc[(protocol, recipe, method.lower())]
+                numbers = [float(number) for number in re.findall(r"[\d.]+", cell)]
+                assert numbers == pytest.approx(row[["mean", "sd", "low", "high"]].tolist(), abs=0.051), (
+                    protocol,
+                    recipe,
+                    method,
+                )
+
+
+SBU = {
+    "linear SVM on positions": "raw-skeleton-yun2012",
+    "linear SVM on joint distances": "joint-feature-yun2012",
+    "poselets on raw skeletons": "raw-skeleton-ji2014",
+    "poselets on joint distances": "joint-feature-ji2014",
+    "Lie group": "lie-group",
+    "skeletal quads": "skeletal-quads",
+    "dynamic skeletons": "dynamic-skeletons",
+    "hierarchical RNN": "hbrnn",
+    "co-occurrence LSTM": "co-occurrence-rnn",
+    "deep LSTM, 2 layers": "deep-lstm",
+    "P-LSTM": "p-lstm",
+    "LSTM": "lstm",
+    "SA-LSTM": "sa-lstm",
+    "TA-LSTM": "ta-lstm",
+    "STA-LSTM": "sta-lstm",
+    "HCN": "hcn",
+}
+
+
+def test_every_method_of_sbu_in_the_results_is_that_of_the_answers() -> None:
+    """A row a method, those that were run, with the numbers of the answers; a dash where a recipe was not run."""
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/accuracies.csv", index_col=["protocol", "recipe", "method"])
+    (_, _, *lines) = next(table for table in results_tables() if table[0][:2] == ["method", "reported"])
+    methods = [SBU[line[0].split(" (")[0].split(", a later")[0]] for line in lines]
+    run = {method for protocol, _, method in rows.index if protocol == "sbu" and not method.endswith(("-noreg", "-scratch"))}
+    assert len(set(methods)) == len(methods) and set(methods) == run
+    for method, (_, _, *cells) in zip(methods, lines, strict=True):
+        for recipe, cell in zip(("paper", "tuned"), cells, strict=True):
+            assert (cell == "\N{EN DASH}") == (("sbu", recipe, method) not in rows.index)
+            if cell != "\N{EN DASH}":
+                keys = ["mean", "sd", "low", "high"] if "±" in cell else ["mean", "low", "high"]
+                numbers = [float(number) for number in re.findall(r"[\d.]+", cell)]
+                assert numbers == pytest.approx(rows.loc[("sbu", recipe, method), keys].tolist(), abs=0.051), (method, recipe)
+
+
 def test_citation_is_valid() -> None:
     """What the schema of CFF 1.2.0 asks for; and the version is that of the package."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text())
