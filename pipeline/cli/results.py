@@ -120,6 +120,27 @@ def pack(here: Path, /, dataset: str, to: Path | None) -> None:
     click.echo(work.main(dataset, to or Path(f"{dataset}-results.zip")))
 
 
+@click.command()
+@click.argument("cells", nargs=-1)
+def keep(cells: tuple[str, ...]) -> None:
+    """Keep results of cells in `reports/results/`, to be committed: histories, predictions, mean attention (default: in use)."""
+    from pipeline.commands import kept  # noqa: PLC0415
+
+    up_to_date()
+    for line in kept.keep(cells):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("cells", nargs=-1)
+def restore(cells: tuple[str, ...]) -> None:
+    """Put kept results back into `data/results/`, so that reports can be made without training (default: cells in use)."""
+    from pipeline.commands import kept  # noqa: PLC0415
+
+    for line in kept.restore(cells):
+        click.echo(line)
+
+
 def _run_of_a_cell(command: F) -> F:
     """`--fold` and `--seed`: which trained run, or runs."""
     seed = "Of the run [default: the cell's first]; several: their mean."
@@ -235,4 +256,4 @@ def seen_from(here: Path, path: Path | None) -> Path | None:
     return path if path is None or path.is_absolute() or here == Path.cwd() else Path(os.path.relpath(here / path))
 
 
-COMMANDS = (where, stamp, answer, check, trace, pack, knockout, saliency, export, predict)
+COMMANDS = (where, stamp, answer, check, trace, pack, keep, restore, knockout, saliency, export, predict)

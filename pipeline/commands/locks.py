@@ -40,12 +40,19 @@ class Entry:
 
 @contextmanager
 def opened() -> Iterator[Repo]:
-    """The project's DVC repository, locked: no other DVC command of this project runs meanwhile."""
-    from dvc.repo import Repo  # noqa: PLC0415 (slow to import)
+    """The project's DVC repository, locked: no other DVC command of this project runs meanwhile.
+
+    What DVC cannot do with it, as with a damaged lock, is a `PipelineError`.
+    """
+    from dvc.exceptions import DvcException  # noqa: PLC0415 (slow to import)
+    from dvc.repo import Repo  # noqa: PLC0415
 
     logging.getLogger("dvc").setLevel(logging.WARNING)  # not a line for each entry
-    with Repo() as repo, repo.lock:
-        yield repo
+    try:
+        with Repo() as repo, repo.lock:
+            yield repo
+    except DvcException as error:
+        raise PipelineError(f"DVC: {error}") from error
 
 
 def entries(repo: Repo, folder: Path) -> list[Entry]:
