@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.core.errors import StoreMismatch, TrainingFailed
 from pipeline.core.files import fingerprint
-from pipeline.running import executors, runs
+from pipeline.core.settings import Training
+from pipeline.running import executors, precision, runs
 from pipeline.running.errors import WorkerLost
 
 
@@ -75,3 +76,21 @@ def test_so_is_the_end_of_the_server_that_starts_workers(error: Exception) -> No
     """What `submit` raises then, or nothing where a new server is up first; when is a matter of milliseconds."""
     with pytest.raises(WorkerLost), executors.executor(2, []):
         raise error
+
+
+def test_a_precision_that_this_machine_has_not_is_said_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor without AVX-512, where torch's LSTM has no bfloat16 under autocast."""
+
+    def without(*_: object, **__: object) -> None:
+        raise RuntimeError("could not create a primitive descriptor for the LSTM\nand how to see more of it")
+
+    monkeypatch.setattr("torch.nn.LSTM.forward", without)
+    begun: list[int] = []
+    with pytest.raises(TrainingFailed) as found:
+        runs.of_stage(begun.append, [1], "finetune", Training(precision="bfloat16", device="cpu"))
+    assert begun == []
+    assert str(found.value) == (
+        "training.precision: bfloat16: torch cannot run an LSTM so on this machine (cpu: could not create a primitive descriptor"
+        " for the LSTM); train in float32, on a GPU, or on a processor with AVX-512"
+    )
+    precision.check(Training(precision="float32"))  # asks torch nothing

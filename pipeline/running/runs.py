@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pipeline.core.errors import UNWRITABLE, PipelineError, TrainingFailed
 from pipeline.core.settings import Training
 from pipeline.core.training.ranks import is_main
-from pipeline.running import executors, ranks
+from pipeline.running import executors, precision, ranks
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -26,9 +26,12 @@ PRELOAD = ("pipeline.running.preload", "pipeline.cli")  # the latter is the main
 def of_stage(work: Callable[[J], R], jobs: Sequence[J], title: str, training: Training) -> list[R]:
     """Do the runs of a stage side by side, or with `training.processes` above 1 one after the other, each on that many processes.
 
+    `TrainingFailed` before anything is begun where this machine cannot train in `training.precision`.
+
     Of several processes that torchrun started, only the first goes on from here: it writes.
     """
     ranks.check(training.processes)
+    precision.check(training)
     done = run_all(work, jobs, title) if training.processes == 1 else ranks.run_all(work, jobs, title, training)
     if not is_main():
         sys.exit(0)
