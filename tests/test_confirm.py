@@ -197,3 +197,21 @@ def test_results_of_other_parameters_are_not_packed(trained: Path, tmp_path: Pat
 
 def pack(folder: Path) -> str:
     return run(folder, sys.executable, "-m", "pipeline", "pack", "demo").stderr
+
+
+def test_other_kernels_are_named_beside_a_difference() -> None:
+    assert recorded.about("AVX512", "AVX512") == ""
+    said = recorded.about("AVX512", "AVX2")
+    assert (
+        said
+        == "; recorded with torch's kernels for AVX512, here they are those for AVX2, which round otherwise: confirm it there"
+    )
+    assert recorded.about("", "AVX2").endswith("here they are those for AVX2: others round otherwise")
+
+
+def test_a_table_from_before_the_kernels_were_noted_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reports/runs").mkdir(parents=True)
+    Path("reports/runs/old.csv").write_text(",".join(recorded.ALL[:-1]) + "\nc,1,2,,a,b,c,0.5,d,7,cell\n")
+    (row,) = recorded.read("old").to_dict("records")
+    assert (row["cell"], row["fold"], row["right"], row["kernels"]) == ("c", 1, "7", "")

@@ -135,7 +135,9 @@ def work(task: Task) -> str:
     shutil.rmtree(FOLDER / task.cell, ignore_errors=True)
     before = train(task.pretrain) if task.pretrain else []
     after = train(replace(task.finetune, steps_before=len(before)))
-    return recorded.differences(task.expected, outcome(task, [*before, *after], evaluate.work(task.evaluate).predictions))
+    found = outcome(task, [*before, *after], evaluate.work(task.evaluate).predictions)
+    differ = recorded.differences(task.expected, found)
+    return differ and differ + recorded.about(task.expected["kernels"], recorded.kernels())
 
 
 def outcome(task: Task, history: list[Row], predictions: pd.DataFrame) -> dict[str, str]:

@@ -15,6 +15,7 @@ repository is at hand. A line a run:
 | `right`       | test samples that it gets right                                                                        |
 | `evidence`    | `cell`: all runs of the cell were on disk and their folders had the hashes of DVC's lock; `run`: this run |
 |               | alone was trained, by the code that the lock's entry is from                                            |
+| `kernels`     | the processor's instructions that torch used where it was recorded, such as `AVX512`; empty: not noted   |
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pipeline.core.training.job import COLUMNS
 TABLES = Path("reports/runs")
 KEY = ["cell", "fold", "seed"]
 HASHES = ("pretrain", "finetune", "history", "predictions")
-ALL = [*KEY, "pretrain", "finetune", "history", "epochs", "loss", "predictions", "right", "evidence"]
+ALL = [*KEY, "pretrain", "finetune", "history", "epochs", "loss", "predictions", "right", "evidence", "kernels"]
 DIGITS, FEW = 16, 4
 
 Run = tuple[int, int]  # fold, seed
@@ -82,8 +83,26 @@ def of_cell(cell: Cell) -> pd.DataFrame:
     for fold, seed in cell.each():
         weights = {stage: cell.weights(stage, fold, seed) / "model.pt" for stage in stages}
         own = of_run(weights, history[fold, seed], predictions[fold, seed])
-        rows.append({"cell": cell.name, "fold": fold, "seed": seed, **own, "evidence": "cell"})
+        rows.append({"cell": cell.name, "fold": fold, "seed": seed, **own, "evidence": "cell", "kernels": kernels()})
     return pd.DataFrame(rows)[ALL]
+
+
+def kernels() -> str:
+    """The instructions of this processor for which torch's kernels are made: others round otherwise."""
+    import torch  # noqa: PLC0415 (slow to import)
+
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
+def about(before: str, here: str) -> str:
+    """What the kernels of the table and those here may have to do with a difference; empty where they are the same."""
+    if before == here:
+        return ""
+    if not before:
+        return f"; recorded without a note of torch's kernels, here they are those for {here}: others round otherwise"
+    return (
+        f"; recorded with torch's kernels for {before}, here they are those for {here}, which round otherwise: confirm it there"
+    )
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -111,7 +130,8 @@ def read(dataset: str) -> pd.DataFrame:
     path = TABLES / f"{dataset}.csv"
     if not path.exists():
         return pd.DataFrame(columns=ALL)
-    return pd.read_csv(path, dtype=dict.fromkeys((c for c in ALL if c not in ("fold", "seed")), str), keep_default_na=False)
+    table = pd.read_csv(path, dtype=dict.fromkeys((c for c in ALL if c not in ("fold", "seed")), str), keep_default_na=False)
+    return table.reindex(columns=ALL, fill_value="")
 
 
 def write(dataset: str, rows: Iterable[pd.DataFrame]) -> None:
