@@ -73,18 +73,23 @@ def test_restored_results_are_those_that_the_lock_has(whole_project: Path, clone
     said = dvc(clone, "status", f"cells/p/{CELL}/dvc.yaml:evaluate")
     assert re.search(rf"not in cache: +{RESULTS}/evaluate\n", said)  # there as the lock has it, though DVC has no copy of it
     assert re.search(r"deleted: +data/runs/demo/p-sta-lstm/finetune\n", said)  # weights alone are missing
-    assert pipeline(clone, "restore", CELL).stdout == f"{RESULTS}: there already\n"
+    (clone / RESULTS / "evaluate/alpha.csv").unlink()
+    (clone / RESULTS / "notes.txt").write_text("mine")
+    for said in ("restored, 1 files", "there already"):
+        assert pipeline(clone, "restore", CELL).stdout == f"{RESULTS}: {said}\n"
+    assert (clone / RESULTS / "notes.txt").read_text() == "mine"
 
 
 def test_other_results_are_left_alone(clone: Path) -> None:
     (clone / RESULTS).mkdir(parents=True)
     (clone / RESULTS / "history.csv").write_text("mine")
-    done = pipeline(clone, "restore", CELL)
-    assert done.returncode != 0 and f"{RESULTS}: other results than the kept ones are there; move them away" in done.stderr
+    done = pipeline(clone, "restore")
+    assert done.returncode == 2 and f"{RESULTS}: other results than the kept ones are there; move them away" in done.stderr
     assert contents(clone / RESULTS) == {"history.csv": b"mine"}
+    assert done.stdout == "data/results/demo/p-lstm: restored, 6 files\n"  # the other cell all the same
 
 
-def test_what_the_lock_does_not_have_is_refused_and_removed(clone: Path) -> None:
+def test_what_the_lock_does_not_have_is_refused_and_removed(whole_project: Path, clone: Path) -> None:
     lock = f"cells/p/{CELL}/dvc.lock"
     found = re.search(rf"path: {RESULTS}/history.csv\n +hash: md5\n +md5: (\w+)", (clone / lock).read_text())
     assert found
@@ -94,6 +99,9 @@ def test_what_the_lock_does_not_have_is_refused_and_removed(clone: Path) -> None
         done.returncode != 0 and f"{KEPT}: {RESULTS}/history.csv: not as {lock} has it; take both from one commit" in done.stderr
     )
     assert not (clone / RESULTS).exists()
+    before = dict(contents(whole_project / RESULTS))
+    shutil.copytree(whole_project / RESULTS, clone / RESULTS)  # as the archive has it already: nobody is told that all is well
+    assert pipeline(clone, "restore", CELL).stderr == done.stderr and contents(clone / RESULTS) == before
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,13 @@ def test_results_that_changed_are_not_kept(whole_project: Path, tmp_path: Path) 
     assert (
         done.returncode != 0 and f"{RESULTS}/history.csv: not on disk as DVC's lock has it; run `dvc repro` first" in done.stderr
     )
-    assert pipeline(folder, "keep").stdout.startswith("reports/results/demo/p-lstm.zip: ")  # the other one alone
+    (folder / "data/results/demo/p-lstm/notes.txt").write_text("no result")
+    said = pipeline(folder, "keep").stdout.splitlines()
+    assert said[0].startswith("reports/results/demo/p-lstm.zip: ") and said[1].startswith(
+        f"left out: {CELL}: {RESULTS}/history.csv"
+    )
+    with zipfile.ZipFile(folder / "reports/results/demo/p-lstm.zip") as archive:
+        assert sorted(archive.namelist()) == FILES
     assert (folder / KEPT).read_bytes() == before
 
 
@@ -136,7 +150,9 @@ def test_a_damaged_lock_is_an_error_for_people(clone: Path) -> None:
 
 def test_nothing_kept_is_said(clone: Path) -> None:
     shutil.rmtree(clone / "reports/results")
-    assert pipeline(clone, "restore").stdout == "reports/results: nothing is kept of the cells in use\n"
-    assert (
-        pipeline(clone, "keep").stdout == "no cell in use has its results on disk as DVC's lock has them; run `dvc repro` first\n"
-    )
+    for command, said in (
+        ("restore", "error: reports/results: nothing is kept of the cells in use (p)\n"),
+        ("keep", "error: not kept: 2 cell(s)\n  p-lstm: data/results/demo/p-lstm/history.csv, "),
+    ):
+        done = pipeline(clone, command)
+        assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(said)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import lzma
 import re
-import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from pipeline.commands.pipelines import folder_of
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
-from pipeline.core.files import naming, whole, whole_folder
+from pipeline.core.files import naming, whole
 from pipeline.core.places import DATA
 
 if TYPE_CHECKING:
@@ -33,54 +33,74 @@ KEPT = re.compile(r"history\.csv|run\.json|evaluate/\w+\.(csv|json)")
 MOMENT = (1980, 1, 1, 0, 0, 0)  # of every entry: the time of keeping is no part of a result
 
 
-def keep(names: Sequence[str]) -> list[str]:
-    """Keep the results of cells (none named: all in use); returns what to say, a line a cell.
+def keep(names: Sequence[str]) -> Iterator[str]:
+    """Keep the results of cells (none named: all in use), a line each as it is done.
 
-    `ResultsMissing` where results are not on disk as DVC's lock has them; of cells that nobody named these are passed over.
+    Results that are not on disk as DVC's lock has them are left out and said, and are a `ResultsMissing` at the end where they
+    were named or nothing was kept.
     """
-    config, said = parameters.load(), []
+    config, kept, problems = parameters.load(), 0, []
     with locks.opened() as repo:
         for name in chosen(config, names):
             if differ := _differ(_stages(repo, config, name), _results(config, name)):
-                if names:
-                    raise ResultsMissing(f"{name}: {', '.join(differ)}: not on disk as DVC's lock has it; run `dvc repro` first")
+                problems.append(f"{name}: {', '.join(differ)}: not on disk as DVC's lock has it; run `dvc repro` first")
                 continue
             path = _path(config, name)
             _write(path, _files(_results(config, name)))
-            said.append(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-    return said or ["no cell in use has its results on disk as DVC's lock has them; run `dvc repro` first"]
+            kept += 1
+            yield f"{path}: {path.stat().st_size / 1000:.0f} kB"
+    if problems and (names or not kept):
+        raise _missing("not kept", problems)
+    yield from (f"left out: {problem}" for problem in problems)
 
 
-def restore(names: Sequence[str]) -> list[str]:
-    """Put kept results back to where stages read them (none named: all in use that are kept); returns what to say.
+def restore(names: Sequence[str]) -> Iterator[str]:
+    """Put kept results back to where stages read them (none named: all in use that are kept), a line each as it is done.
 
-    `ResultsMissing` where nothing is kept, where other results are there already, and where what is kept cannot be read or is not
-    what DVC's lock has; nothing is left of it then.
+    `ResultsMissing` at the end, after all others: nothing is kept, other results are there already, or what is kept cannot be
+    read or is not what DVC's lock has; of such a cell nothing is written or left.
     """
-    config, said = parameters.load(), []
+    config, problems = parameters.load(), []
+    todo = [name for name in chosen(config, names) if names or _path(config, name).exists()]
+    if not todo:
+        raise ResultsMissing(f"{FOLDER}: nothing is kept of the cells in use ({', '.join(config.params.use.groups)})")
     with locks.opened() as repo:
-        for name in chosen(config, names):
-            if not names and not _path(config, name).exists():
-                continue
-            said.append(_restored(repo, config, name))
-    return said or [f"{FOLDER}: nothing is kept of the cells in use"]
+        for name in todo:
+            try:
+                yield _restored(repo, config, name)
+            except ResultsMissing as error:
+                problems.append(str(error))
+    if problems:
+        raise _missing("not restored", problems)
+
+
+def _missing(what: str, problems: Sequence[str]) -> ResultsMissing:
+    return ResultsMissing(problems[0] if len(problems) == 1 else "\n  ".join([f"{what}: {len(problems)} cell(s)", *problems]))
 
 
 def _restored(repo: Repo, config: Config, name: str) -> str:
     kept, folder, stages = _read(_path(config, name)), _results(config, name), _stages(repo, config, name)
-    if folder.exists():
-        if _files(folder) == kept:
-            return f"{folder}: there already"
+    present = _files(folder)
+    if any(data != kept.get(file) for file, data in present.items()):
         raise ResultsMissing(f"{folder}: other results than the kept ones are there; move them away to restore those")
-    with whole_folder(folder) as unfinished:
-        for file, data in kept.items():
-            (unfinished / file).parent.mkdir(exist_ok=True)
-            (unfinished / file).write_bytes(data)
+    written = [file for file in kept if file not in present]
+    for file in written:  # an interruption leaves some of the kept files, which the next time are completed
+        with whole(folder / file) as unfinished:
+            unfinished.write_bytes(kept[file])
     if differ := _differ(stages, folder):
-        shutil.rmtree(folder)
+        _remove(folder, written)
         lock = folder_of(name, config.every[name]) / "dvc.lock"
         raise ResultsMissing(f"{_path(config, name)}: {', '.join(differ)}: not as {lock} has it; take both from one commit")
-    return f"{folder}: restored, {len(kept)} files"
+    return f"{folder}: " + (f"restored, {len(written)} files" if written else "there already")
+
+
+def _remove(folder: Path, files: Sequence[str]) -> None:
+    """Take files away again, and the folders that are empty then."""
+    for file in files:
+        (folder / file).unlink()
+    for place in sorted({(folder / file).parent for file in files} | {folder}, reverse=True):
+        if place.exists() and not any(place.iterdir()):
+            place.rmdir()
 
 
 def _path(config: Config, name: str) -> Path:
@@ -102,8 +122,9 @@ def _differ(stages: Sequence[Stage], results: Path) -> list[str]:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """The content of every file below a folder, by its path there."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """The results in a folder, by their path there; a file that no stage wrote, such as a note of yours, is none."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if KEPT.fullmatch(name)}
 
 
 def _write(path: Path, files: Mapping[str, bytes]) -> None:
@@ -122,5 +143,5 @@ def _read(path: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in sorted(archive.namelist())}
     except FileNotFoundError as error:
         raise ResultsMissing(f"{path}: nothing is kept of this cell; `dvc repro` trains it") from error
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, lzma.LZMAError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
         raise ResultsMissing(f"{path}: expected an archive of results ({error}); take it from git again") from error
