@@ -90,18 +90,11 @@ def test_a_precision_that_this_machine_has_not_is_said_before_anything_begins(mo
         runs.of_stage(begun.append, [1], "finetune", Training(precision="bfloat16", device="cpu"))
     assert begun == []
     assert str(found.value) == (
-        "training.precision: bfloat16: torch cannot run an LSTM so on this machine (cpu: could not create a primitive descriptor"
-        " for the LSTM); train in float32, on a GPU, or on a processor with AVX-512"
+        "training.precision: bfloat16: torch cannot run an LSTM so on this processor (could not create a primitive descriptor for"
+        " the LSTM); train in float32, on a GPU, or on a processor with AVX-512"
     )
     precision.check(Training(precision="float32"))  # asks torch nothing
     monkeypatch.setenv("PIPELINE_SCHEDULER", "tcp://127.0.0.1:1")
     precision.check(Training(precision="bfloat16", device="cpu"))  # others train
-
-
-def test_no_advice_about_the_processor_where_a_gpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without(*_: object, **__: object) -> None:
-        raise AssertionError("Torch not compiled with CUDA enabled")
-
-    monkeypatch.setattr("torch.nn.LSTM.to", without)
-    with pytest.raises(TrainingFailed, match=r"machine \(cuda: Torch not compiled with CUDA enabled\)$"):
-        precision.check(Training(precision="bfloat16", device="cuda"))
+    monkeypatch.delenv("PIPELINE_SCHEDULER")
+    precision.check(Training(precision="bfloat16", device="cuda"))  # what a GPU has is for its run to say
