@@ -227,6 +227,8 @@ TWINS = "sa-lstm-noreg sa-lstm-scratch ta-lstm-noreg ta-lstm-scratch"
 STATIC = "static-alpha-lstm static-beta-lstm static-attention-lstm"
 NETS = "deep-lstm p-lstm st-lstm-trust-gates st-lstm"
 YUN = "raw-skeleton-yun2012 joint-feature-yun2012"
+JI = "raw-skeleton-ji2014 joint-feature-ji2014"
+NTU_ROWS = "skeletal-quads lie-group dynamic-skeletons hbrnn deep-lstm p-lstm st-lstm-trust-gates"
 CELLS = (
     ("demo", "demo-sbu-", "lstm sa-lstm ta-lstm", "demo-sbu demo sbu demo"),
     ("demo", "demo-sbu-", "sta-lstm", "demo-sbu demo sbu demo-guarded"),
@@ -236,6 +238,9 @@ CELLS = (
     ("demo", "demo-ntu-cv-", "sta-lstm", "demo-ntu-cv demo ntu demo-guarded"),
     ("demo-tuned", "demo-ntu-cs-tuned-", "lstm sta-lstm", "demo-ntu-cs tuned ntu demo"),
     ("demo-tuned", "demo-ntu-cv-tuned-", "lstm sta-lstm", "demo-ntu-cv tuned ntu demo"),
+    ("demo-earlier", "demo-sbu-", f"{YUN} {JI} hbrnn co-occurrence-rnn st-lstm-trust-gates", "demo-sbu demo sbu demo"),
+    ("demo-earlier", "demo-ntu-cs-", NTU_ROWS, "demo-ntu-cs demo ntu demo"),
+    ("demo-earlier", "demo-ntu-cv-", NTU_ROWS, "demo-ntu-cv demo ntu demo"),
     ("sbu", "sbu-paper-", ABLATION, "sbu paper sbu sbu"),
     ("sbu", "sbu-tuned-", ABLATION, "sbu tuned sbu sbu"),
     ("sbu-switches", "sbu-paper-", "plain-alpha lambda1-0 l1-literal", "sbu recipe sbu sbu-few"),
@@ -272,8 +277,8 @@ CELLS = (
     ("ntu120", "ntu120-cset-tuned-", "lstm sta-lstm", "ntu120-cset tuned ntu ntu"),
     ("florence3d", "florence3d-paper-", FULL, "florence3d paper florence3d five"),
     ("florence3d", "florence3d-tuned-", FULL, "florence3d tuned florence3d five"),
-    ("utkinect", "utkinect-paper-", FULL, "utkinect paper utkinect five"),
     ("utkinect", "utkinect-tuned-", FULL, "utkinect tuned utkinect five"),
+    ("utkinect-paper", "utkinect-paper-", FULL, "utkinect paper utkinect five"),
     ("nw-ucla", "nw-ucla-xview-paper-", FULL, "nw-ucla-xview paper nw_ucla five"),
     ("nw-ucla", "nw-ucla-xview-tuned-", FULL, "nw-ucla-xview tuned nw_ucla five"),
     ("nw-ucla-classic", "nw-ucla-xview-paper-", "lie-group dynamic-skeletons", "nw-ucla-xview paper nw_ucla once"),
@@ -288,6 +293,7 @@ CELLS = (
 COUNTS = {
     "demo": 8,
     "demo-tuned": 4,
+    "demo-earlier": 21,
     "sbu": 12,
     "sbu-switches": 7,
     "sbu-more": 23,
@@ -306,7 +312,8 @@ COUNTS |= {
 }
 COUNTS |= {
     "florence3d": 8,
-    "utkinect": 8,
+    "utkinect": 4,
+    "utkinect-paper": 4,
     "nw-ucla": 8,
     "nw-ucla-nets": 4,
     "nw-ucla-nets-more": 7,
@@ -404,7 +411,7 @@ def test_names_of_a_line_may_say_what_they_like(document: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("used", "message"),
     [
-        ({"groups": ["kinetics"], "datasets": {}}, "use.groups: no group kinetics; there are demo, demo-tuned, sbu, "),
+        ({"groups": ["kinetics"], "datasets": {}}, "use.groups: no group kinetics; there are demo, demo-tuned, demo-earlier, "),
         ({"groups": ["demo", "sbu"], "datasets": {"demo": "a"}}, "run `python -m pipeline use demo sbu`"),
         ({"groups": ["demo"], "datasets": {"demo": "a", "sbu": "b"}}, "use.datasets are not those of its groups; run `python"),
         ({"groups": ["demo"], "datasets": {}}, "use.datasets are not those of its groups; run `python -m pipeline use demo`"),
@@ -660,7 +667,7 @@ def test_pipeline_of_a_cell_that_is_no_more_is_removed(copy: Path) -> None:
 @pytest.mark.parametrize(("names", "shown"), [(["kinetics"], "kinetics"), (["demo", "no"], "no"), ([], r"\(none\)")])
 def test_switch_to_an_unknown_data_set_changes_nothing(copy: Path, names: list[str], shown: str) -> None:
     before = {path: path.read_bytes() for path in copy.parent.iterdir()}
-    with pytest.raises(ParamsError, match=f"no group of cells {shown};.* there are demo, demo-tuned, sbu, "):
+    with pytest.raises(ParamsError, match=f"no group of cells {shown};.* there are demo, demo-tuned, demo-earlier, "):
         use.switch(names, copy)
     assert {path: path.read_bytes() for path in copy.parent.iterdir()} == before
 
@@ -754,7 +761,7 @@ def test_nothing_hangs_on_anchors(copy: Path) -> None:
 def test_cells_are_named_by_protocol_recipe_and_method(document: dict[str, Any]) -> None:
     every = params.load(FILE).every
     for name, cell in every.items():
-        recipe = "" if cell.group == "demo" else f"{cell.recipe}-"
+        recipe = "" if cell.group in ("demo", "demo-earlier") else f"{cell.recipe}-"
         variant = "".join(f"-{part}" for part in cell.store.split("-")[1:])
         method = f"-{cell.method}" if cell.group in ("sbu-fresh", "sbu-inputs", "nw-ucla-views") else ""
         fresh = "-fresh" if cell.seeds == "sbu-fresh" else ""

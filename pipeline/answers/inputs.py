@@ -43,7 +43,8 @@ def section(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
                 yield accuracies(study.protocol, found, config.params.report)
                 yield effects(study.protocol, found, config.params.report)
     if not shown:
-        yield f"Not run: groups {text.joined(list(config.answer.inputs))} of the grid, beside their -fresh cells."
+        groups = text.joined([f"`{group}`" for group in config.answer.inputs])
+        yield f"Not run yet: the four methods on augmented clips, with velocities, and with both (group {groups} of params.yaml)."
 
 
 def quarters(config: Config, study: Study, group: str) -> dict[str, dict[str, Outcomes]]:

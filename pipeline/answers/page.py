@@ -8,25 +8,27 @@ from typing import Any
 from pipeline.answers import cells, earlier, inputs, pooled, searched
 from pipeline.answers.figure import forests
 from pipeline.answers.predictions import Study, counted
-from pipeline.answers.sensitivity import clustered
+from pipeline.answers.sensitivity import people
+from pipeline.answers.words import points, title, verdict
 from pipeline.config.params import Config
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report import text
 from pipeline.report.answers import FIELDS, LEADS, QUESTIONS
 from pipeline.report.page import INTERVALS, Page, Section
-from pipeline.report.tables import Column, Row, Table, field, minor
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.components import FEW
 from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Difference, Rule, can_show_equivalence, needed
 
+Effects = Mapping[str, Mapping[str, Difference]]
 ALL = "mean of the data sets"
 MEAN = "mean of the recipes"
 EFFECTS_TITLE = "Effects, the mean of the recipes"
 ONLY = "Of accuracy alone; how runs spread stands under Every method, which networks failed in the report of the data set. "
 
 
-def build(config: Config, studies: Sequence[Study]) -> Page:
-    """The page; every number comes from the predictions of `studies`."""
+def build(config: Config, studies: Sequence[Study], synthetic: Sequence[Study]) -> Page:
+    """The page; every number comes from the predictions of `studies`, but those of a table of synthetic data, called so."""
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
     pool = {study.protocol: found[study.protocol] for study in counted(studies)}
@@ -37,19 +39,19 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section(
             "Verdicts",
             (
-                *forests(found | means, ALL, rule),
+                *forests(found | means, ALL, set(pool), rule),
                 table("effects", EFFECTS_TITLE, _over_recipes(found | means, alone)),
                 *_single(studies),
             ),
         ),
-        Section("Answers", (*_answers(found, pool, rule), earlier.paragraph(before.rows))),
+        Section("Answers", (*_answers(found, pool, means_by_recipe(studies, rule), rule), earlier.paragraph(before.rows))),
         Section("What each design can show", (designs(found | means, rule),)),
-        Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule)),)),
+        Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule), _of_which(studies)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
         Section("Each method with a recipe of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
-        Section("Earlier methods", (before,)),
+        Section("Earlier methods", (before, *earlier.synthetic(config, synthetic))),
         Section("Every method", (cells.accuracies(studies, rule),)),
         Section("Switches", (cells.switches(config, studies),)),
         Section(
@@ -65,7 +67,7 @@ def _single(studies: Sequence[Study]) -> Iterator[str]:
     for study in studies:
         if set(study.compared) < every:
             own, part = text.joined(list(study.compared)), ", and its part of every mean," if study in pool else ""
-            yield f"{study.protocol} has been run under {own} alone: its effects{part} are of that."
+            yield f"On {study.protocol} methods can be compared under {own} alone: its effects{part} are of that."
     for study in [study for study in studies if study not in pool]:
         same = [one.protocol for one in pool if one.dataset == study.dataset]
         why = f"it divides the recordings of {same[0]} otherwise" if same else "not all four methods have been run"
@@ -78,16 +80,16 @@ def of_study(study: Study, rule: Rule) -> dict[str, Difference]:
     return {name: difference for name in EFFECTS if (difference := effect(name, recipes, rule))}
 
 
-def over_all(found: dict[str, dict[str, Difference]], rule: Rule) -> dict[str, Difference]:
+def over_all(found: Effects, rule: Rule) -> dict[str, Difference]:
     """The equal-weight mean of the data sets of each effect that they all have; with one data set, its own."""
     names = [name for name in EFFECTS if all(name in effects for effects in found.values())]
     if len(found) == 1:
-        return next(iter(found.values()))
+        return dict(next(iter(found.values())))
     return {name: pooled.mean([effects[name] for effects in found.values()], rule) for name in names}
 
 
-def _answers(found: dict[str, dict[str, Difference]], pool: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
-    """`found`: effects by protocol; `pool`: of those that count in the means."""
+def _answers(found: Effects, pool: Effects, recipes: Effects, rule: Rule) -> Iterator[str]:
+    """`found`: effects by protocol; `pool`: of those that count in the means; `recipes`: the means by recipe."""
     others = {protocol: effects for protocol, effects in found.items() if protocol not in pool}
     for key, leads in LEADS.items():
         order = sorted([name for name in EFFECTS if EFFECTS[name].question == key], key=lambda name: name not in leads)
@@ -100,13 +102,18 @@ def _answers(found: dict[str, dict[str, Difference]], pool: dict[str, dict[str, 
         for protocol, effects_of in others.items():
             if names := [name for name in order if name in effects_of]:
                 parts.append(f"On {protocol}, which is in no mean: {_told(names, effects_of)}.")
+        for recipe, means in recipes.items():
+            if names := [name for name in order if name in means]:
+                parts.append(f"Under {recipe} alone, on the mean of the data sets: {_told(names, means)}.")
         only = ONLY if key == "RQ3" else ""
-        yield f"**{key}. {QUESTIONS[key]}** {only}{' '.join(parts)}" if parts else f"**{key}.** Not run."
-    yield from _random_effects(pool, rule)
+        yield f"**{key}. {QUESTIONS[key]}** {only}{parts[0]}" if parts else f"**{key}.** Not run."
+        yield from parts[1:]
+        if key == "RQ1":
+            yield from _random_effects(pool, rule)
 
 
-def _told(names: Sequence[str], found: dict[str, Difference]) -> str:
-    return "; ".join(f"{_title(name)}: {found[name].verdict}, {_numbers(found[name])}" for name in names)
+def _told(names: Sequence[str], found: Mapping[str, Difference]) -> str:
+    return "; ".join(f"{title(name)}: {verdict(title(name), found[name].verdict)}, {_numbers(found[name])}" for name in names)
 
 
 def _where(protocols: Sequence[str], studies: int) -> str:
@@ -120,19 +127,15 @@ def _numbers(found: Difference) -> str:
     return f"{text.signed(found.points)} points ({level} {text.number(found.low)} to {text.number(found.high)})"
 
 
-def _random_effects(found: dict[str, dict[str, Difference]], rule: Rule) -> Iterator[str]:
+def _random_effects(found: Effects, rule: Rule) -> Iterator[str]:
     parts = []
     for name in ("both", "spatial", "temporal"):
         effects = [of[name] for of in found.values() if name in of]
         if whole := pooled.random_effects(effects, rule):
             interval, beyond = text.interval(whole.low, whole.high), text.interval(whole.predicted_low, whole.predicted_high)
-            parts.append(f"{_title(name)} {text.signed(whole.points)} {interval}, one more data set {beyond}")
+            parts.append(f"{title(name)} {text.signed(whole.points)} {interval}, one more data set {beyond}")
     if parts:
         yield f"As a sample of data sets like these (random effects; weak with {len(found)}): {'; '.join(parts)}."
-
-
-def _title(name: str) -> str:
-    return EFFECTS[name].title.replace(" - ", f" {text.MINUS} ")
 
 
 def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
@@ -141,7 +144,7 @@ def designs(found: dict[str, dict[str, Difference]], rule: Rule) -> Table:
     for protocol, effects in found.items():
         for name, difference in effects.items():
             numbers = {key: getattr(difference, key) for key in ("standard_error", "floor", "smallest")}
-            rows.append({"protocol": protocol, "effect": _title(name), **numbers, "reach": _reach(difference, rule)})
+            rows.append({"protocol": protocol, "effect": title(name), **numbers, "reach": _reach(difference, rule)})
     columns = (
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
@@ -168,7 +171,7 @@ def _reach(found: Difference, rule: Rule) -> str:
 
 def _row(protocol: str, recipe: str, name: str, found: Difference) -> dict[str, Any]:
     numbers = {key: getattr(found, key) for key in (*FIELDS, "degrees")}
-    effect = {"question": EFFECTS[name].question, "effect": _title(name), "verdict": found.verdict}
+    effect = {"question": EFFECTS[name].question, "effect": title(name), "verdict": found.verdict}
     return {"protocol": protocol, "recipe": recipe, **effect, **numbers}
 
 
@@ -180,21 +183,45 @@ def _over_recipes(found: dict[str, dict[str, Difference]], alone: Mapping[str, s
         for name, one in effects.items()
     ]
     order = list(EFFECTS)
-    titles = [_title(name) for name in order]
+    titles = [title(name) for name in order]
     return sorted(rows, key=lambda row: titles.index(row["effect"]))
 
 
 def _by_recipe(studies: Sequence[Study], rule: Rule) -> list[dict[str, Any]]:
-    return [
-        _row(study.protocol, recipe, name, one)
-        for name in EFFECTS
-        for study in studies
-        for recipe, group in study.recipes.items()
-        if (one := effect(name, [group], rule))
-    ]
+    """Each effect under each recipe: on every protocol, then the mean of the data sets that were run under it."""
+    rows = []
+    for name in EFFECTS:
+        rows += [
+            _row(study.protocol, recipe, name, one)
+            for study in studies
+            for recipe, group in study.recipes.items()
+            if (one := effect(name, [group], rule))
+        ]
+        means = {recipe: of.get(name) for recipe, of in means_by_recipe(studies, rule).items()}
+        rows += [_row(ALL, recipe, name, one) for recipe, one in means.items() if one]
+    return rows
 
 
-def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
+def means_by_recipe(studies: Sequence[Study], rule: Rule) -> dict[str, dict[str, Difference]]:
+    """Recipe -> the means of the data sets that have all four methods under it; recipes with one data set are left out."""
+    found: dict[str, dict[str, dict[str, Difference]]] = {}
+    for study in counted(studies):
+        for recipe, group in study.whole.items():
+            found.setdefault(recipe, {})[study.protocol] = {n: one for n in EFFECTS if (one := effect(n, [group], rule))}
+    return {recipe: over_all(of, rule) for recipe, of in found.items() if len(of) > 1}
+
+
+def _of_which(studies: Sequence[Study]) -> str:
+    """Which data sets the means by recipe are of."""
+    places: dict[str, list[str]] = {}
+    for study in counted(studies):
+        for recipe in study.whole:
+            places.setdefault(recipe, []).append(study.protocol)
+    parts = [f"under {recipe} of {text.joined(names)}" for recipe, names in places.items() if len(names) > 1]
+    return f"Means of the data sets: {'; '.join(parts)}." if parts else ""
+
+
+def table(key: str, head: str, rows: list[dict[str, Any]], note: str = "") -> Table:
     """Effects with their verdicts, a row an effect and place."""
     chance = Column("p", lambda row: text.p_value(row["p"]), numeric=True)
     columns = (
@@ -202,15 +229,13 @@ def table(key: str, title: str, rows: list[dict[str, Any]]) -> Table:
         field("effect", "Effect"),
         field("protocol", "Protocol", whole=True),
         *([field("recipe", "Recipe", whole=True)] if key == "recipes" else []),
-        field("verdict", "Verdict", whole=True),
-        Column("Points, interval", _points, numeric=True),
+        Column("Verdict", lambda row: verdict(row["effect"], row["verdict"]), whole=True),
+        Column("Points, interval", points, numeric=True),
         *(minor(chance) if key == "recipes" else (chance,)),
-        *minor(Column("p not equivalent", lambda row: text.p_value(row["p_equivalent"]), numeric=True)),
+        *minor(Column("p, equivalence test", lambda row: text.p_value(row["p_equivalent"]), numeric=True)),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["protocol"] == ALL)
-    alone = {row["protocol"]: row["recipe"] for row in rows if key == "effects" and row["recipe"] != MEAN}
-    note = " ".join(f"{protocol}: recipe {recipe} alone." for protocol, recipe in alone.items())
-    return Table(key, title, columns, rows, note, strong=strong, groups=2)
+    return Table(key, head, columns, rows, note, strong=strong, groups=2)
 
 
 def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
@@ -230,9 +255,9 @@ def fresh(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
     columns = (
         field("protocol", "Protocol", whole=True),
         field("effect", "Effect"),
-        Column("First seeds", _points, numeric=True),
-        Column("Fresh seeds", lambda row: _points({key: row[f"fresh_{key}"] for key in FIELDS}), numeric=True),
-        *minor(Column("All seeds", lambda row: _points({key: row[f"all_{key}"] for key in FIELDS}), numeric=True)),
+        Column("First seeds", points, numeric=True),
+        Column("Fresh seeds", lambda row: points({key: row[f"fresh_{key}"] for key in FIELDS}), numeric=True),
+        *minor(Column("All seeds", lambda row: points({key: row[f"all_{key}"] for key in FIELDS}), numeric=True)),
         field("repeats", "Repeats", whole=True),
     )
     note = "Fresh seeds guard against luck in training. The test sequences are the same, so they do not confirm an effect."
@@ -258,8 +283,8 @@ def _means_with_fresh(config: Config, studies: Sequence[Study]) -> str:
     for study in studies:
         recipes = study.with_fresh(config)
         found[study.protocol] = {name: one for name in EFFECTS if (one := effect(name, recipes, rule))}
-    told = "; ".join(f"{_title(name)}: {one.verdict}, {_numbers(one)}" for name, one in over_all(found, rule).items())
-    return f"With all seeds, the fresh ones too, on {_where(list(found), len(found))}: {told}."
+    whole = over_all(found, rule)
+    return f"With all seeds, the fresh ones too, on {_where(list(found), len(found))}: {_told(list(whole), whole)}."
 
 
 def _repeats(old: Difference, new: Difference) -> str:
@@ -267,45 +292,6 @@ def _repeats(old: Difference, new: Difference) -> str:
     if old.verdict not in ("better", "worse"):
         return text.MISSING
     return "yes" if new.verdict == old.verdict else "no"
-
-
-def _points(row: Row) -> str:
-    return text.MISSING if row["low"] is None else text.estimate(row)
-
-
-def people(config: Config, studies: Sequence[Study]) -> Table:
-    """The main effects where the sequences of a set, a pair of people or a person are taken together."""
-    rows: list[dict[str, Any]] = []
-    for study in [study for study in studies if study.protocol in config.answer.people and study.complete]:
-        share = 1 / len(study.complete)
-        for name in ("both", "spatial-alone", "temporal-alone", "spatial", "temporal"):
-            weights = EFFECTS[name].weights
-            parts = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
-            found = clustered(parts, config.params.report, config.answer.people[study.protocol])
-            rows += [_cluster(study.protocol, name, unit, count, one) for (unit, count), one in found.items()]
-    columns = (
-        field("protocol", "Protocol", whole=True),
-        field("effect", "Effect"),
-        field("unit", "Taken together by", whole=True),
-        *minor(field("units", "Units", 0)),
-        field("verdict", "Verdict", whole=True),
-        *minor(field("standard_error", "Standard error", 2)),
-        Column("Points, interval", _points, numeric=True),
-        Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
-    )
-    note = (
-        "Means of the recipes. A person stands in several sets, in folds of training and of test: these rows say what that hides."
-        " Dash: with so few people the sum over pairs of sequences with a person in common comes out below 0 and says nothing."
-    )
-    empty = ("protocol", "effect", "verdict", "unit", "units", "points", "low", "high", "p", "standard_error")
-    title = "The same effects by sequence, set, pair of people and person"
-    return Table("people", title, columns, rows, note, fields=empty, groups=2)
-
-
-def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference | None) -> dict[str, Any]:
-    numbers = {key: getattr(found, key, None) for key in ("points", "low", "high", "p", "standard_error")}
-    verdict = found.verdict if found else None
-    return {"protocol": protocol, "effect": _title(name), "verdict": verdict, "unit": unit, "units": float(count), **numbers}
 
 
 def _classes(study: Study) -> int:
@@ -325,7 +311,8 @@ def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
         counts.append(f"{study.protocol} ({size}, folds: {len(set(one.folds.tolist()))}, recipes {recipes})")
     yield (
         f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."
-        " Synthetic data are left out, and of the effects switches and recipes that choose by test data. The ten effects are"
-        " named in pipeline/results/effects.py; their p are not adjusted for their number. An effect over several recipes is"
-        " their mean for each sequence, whether they agree or not. Where folds leave one subject out, the unit is the subject."
+        " Synthetic data are left out but for a table of their own, and of the effects switches and recipes that choose by test"
+        " data. The ten effects are named in pipeline/results/effects.py; their p are not adjusted for their number. An effect"
+        " over several recipes is their mean for each sequence, whether they agree or not. Where folds leave one subject out, the"
+        " unit is the subject."
     )

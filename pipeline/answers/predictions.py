@@ -60,9 +60,14 @@ class Study:
         return {recipe: group for recipe, group in self.recipes.items() if len(group) > 1}
 
     @property
+    def whole(self) -> dict[str, dict[str, Outcomes]]:
+        """The recipes that have all four methods of the 2 x 2 design, by name."""
+        return {recipe: group for recipe, group in self.recipes.items() if {"lstm", "sa", "ta", "sta"} <= set(group)}
+
+    @property
     def complete(self) -> list[dict[str, Outcomes]]:
-        """The recipes that have all four methods of the 2 x 2 design."""
-        return [group for group in self.recipes.values() if {"lstm", "sa", "ta", "sta"} <= set(group)]
+        """The same without their names."""
+        return list(self.whole.values())
 
 
 def joined(one: Outcomes, other: Outcomes | None) -> Outcomes:
@@ -88,12 +93,12 @@ def is_fresh(config: Config, name: str) -> bool:
     return cell.switch_of in config.every and not changes(config, name, cell.switch_of)
 
 
-def studies(config: Config) -> list[Study]:
-    """Every protocol of a real data set with committed predictions, in the order of `params.yaml`; switches are left out."""
+def studies(config: Config, *, synthetic: bool = False) -> list[Study]:
+    """Every protocol with committed predictions, in the order of `params.yaml`: of real data sets, or of synthetic ones alone."""
     found = []
     for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
         path = FOLDER / f"{dataset}.csv.gz"
-        if path.exists() and not datasets.load(dataset).SYNTHETIC:
+        if path.exists() and datasets.load(dataset).SYNTHETIC is synthetic:
             found += list(_of_dataset(config, dataset, read(path)))
     return found
 

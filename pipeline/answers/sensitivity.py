@@ -11,12 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.answers.predictions import Study
+from pipeline.answers.words import points, title
+from pipeline.config.params import Config
 from pipeline.core.errors import ParamsError
+from pipeline.report import text
+from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.components import Components, Term, components
+from pipeline.results.effects import EFFECTS
 from pipeline.results.statistics import Difference, Outcomes, Rule, judge
 
 Floats = npt.NDArray[np.float64]
@@ -68,3 +75,38 @@ def _with(plain: Components, spread: float, clusters: int, first: Outcomes) -> C
     if spread <= 0 or free < 1:
         return None
     return replace(plain, sequences=Term(spread * clusters / free, free))
+
+
+def people(config: Config, studies: Sequence[Study]) -> Table:
+    """The main effects where the sequences of a set, a pair of people or a person are taken together."""
+    rows: list[dict[str, Any]] = []
+    for study in [study for study in studies if study.protocol in config.answer.people and study.complete]:
+        share = 1 / len(study.complete)
+        for name in ("both", "spatial-alone", "temporal-alone", "spatial", "temporal"):
+            weights = EFFECTS[name].weights
+            parts = [(weight * share, group[role]) for group in study.complete for role, weight in weights.items()]
+            found = clustered(parts, config.params.report, config.answer.people[study.protocol])
+            rows += [_cluster(study.protocol, name, unit, count, one) for (unit, count), one in found.items()]
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("effect", "Effect"),
+        field("unit", "Taken together by", whole=True),
+        *minor(field("units", "Units", 0)),
+        field("verdict", "Verdict", whole=True),
+        *minor(field("standard_error", "Standard error", 2)),
+        Column("Points, interval", points, numeric=True),
+        Column("p", lambda row: text.MISSING if row["p"] is None else text.p_value(row["p"]), numeric=True),
+    )
+    note = (
+        "Means of the recipes. A person stands in several sets, in folds of training and of test: these rows say what that hides."
+        " Dash: with so few people the sum over pairs of sequences with a person in common comes out below 0 and says nothing."
+    )
+    empty = ("protocol", "effect", "verdict", "unit", "units", "points", "low", "high", "p", "standard_error")
+    head = "The same effects by sequence, set, pair of people and person"
+    return Table("people", head, columns, rows, note, fields=empty, groups=2)
+
+
+def _cluster(protocol: str, name: str, unit: str, count: int, found: Difference | None) -> dict[str, Any]:
+    numbers = {key: getattr(found, key, None) for key in ("points", "low", "high", "p", "standard_error")}
+    verdict = found.verdict if found else None
+    return {"protocol": protocol, "effect": title(name), "verdict": verdict, "unit": unit, "units": float(count), **numbers}

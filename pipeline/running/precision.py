@@ -28,6 +28,6 @@ def check(training: Training) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise TrainingFailed(
-            f"training.precision: {training.precision}: torch cannot run an LSTM so on this processor ({first}); train in float32,"
-            " on a GPU, or on a processor with AVX-512"
+            f"training.precision: {training.precision}: torch cannot run an LSTM so on this processor ({first}); train in"
+            " float32, on a GPU, or on a processor with AVX-512"
         ) from error
