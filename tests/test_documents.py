@@ -117,6 +117,20 @@ def test_effects_in_the_results_are_those_of_the_answers() -> None:
             assert numbers == pytest.approx([row["points"], row["low"], row["high"]], abs=0.051), (place, name)
 
 
+def test_means_by_recipe_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/recipes.csv").query("protocol == 'mean of the data sets'")
+    rows = rows.assign(effect=rows["effect"].str.replace(MINUS, "-")).set_index(["recipe", "effect"])
+    (head, _, *lines) = next(table for table in results_tables() if table[0][0] == "mean of the data sets")
+    assert head[1:] == ["paper", "tuned"] and [line[0] for line in lines] == list(EFFECTS)
+    for name, *cells in lines:
+        for recipe, cell in zip(head[1:], cells, strict=True):
+            row = rows.loc[(recipe, EFFECTS[name])]
+            numbers = [float(number) for number in re.findall(r"[+-]?[\d.]+", cell)]
+            assert numbers == pytest.approx([row["points"], row["low"], row["high"]], abs=0.051), (recipe, name)
+
+
 def test_accuracies_in_the_results_are_those_of_the_answers() -> None:
     import pandas as pd  # noqa: PLC0415
 
