@@ -22,10 +22,12 @@ from pipeline.config.params import SETTINGS
 from pipeline.config.reads import TYPES
 from pipeline.config.values import neutral
 from pipeline.core import cell as cells
-from pipeline.core.settings import Settings
+from pipeline.core.errors import TrainingFailed
+from pipeline.core.settings import Settings, Training
 from pipeline.core.skeletons import Meta, Sample, Writer
 from pipeline.core.training.job import Job
 from pipeline.core.training.run import train
+from pipeline.running import precision
 from pipeline.stages import evaluate
 from tests.conftest import document_of_params, toy_grid, write_params
 
@@ -190,6 +192,16 @@ def test_another_value_stands_here_of_every_parameter(document: Document) -> Non
 # What is not read
 
 
+@pytest.fixture
+def _trains_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without AVX-512 a processor cannot train in bfloat16: its runs are of float32 then, whatever their settings say."""
+    try:
+        precision.check(Training(precision="bfloat16", device="cpu"))
+    except TrainingFailed:
+        monkeypatch.setattr("torch.autocast", lambda *_, **__: contextlib.nullcontext())
+
+
+@pytest.mark.usefixtures("_trains_here")
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_left_out_is_not_read(method: str, document: Document) -> None:
     """Other values of all that a stage's file lacks leave the file as it is, and so the run that is given them all the same."""
@@ -206,6 +218,7 @@ def test_what_is_left_out_is_not_read(method: str, document: Document) -> None:
             epochs = assert_same_run(job, whole)
 
 
+@pytest.mark.usefixtures("_trains_here")
 def test_the_same_comparison_sees_what_is_read(document: Document) -> None:
     job = first_job("sa-lstm-scratch", "finetune", 0)
     other = twin(job, "sa-lstm-scratch", with_others(document, ("objective", "lambda1")))
