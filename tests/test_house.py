@@ -83,7 +83,7 @@ def test_torch_is_for_models_and_training_alone() -> None:
     users = {room(name) for name, module in GRAPH.items() if "torch" in module.outside}
     assert users == {"core.model", "core.training", "networks", "knockout", "predict", "running", "saliency"}
     running = {name for name, module in GRAPH.items() if part(name) == "running" and "torch" in module.outside}
-    assert running == {"pipeline.running.ranks", "pipeline.running.runs"}
+    assert running == {"pipeline.running.precision", "pipeline.running.ranks", "pipeline.running.runs"}
 
 
 def importers(wanted: str) -> set[str]:

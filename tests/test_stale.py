@@ -137,8 +137,8 @@ NEW_NETWORK = (
     ("pipeline/networks/gru.py", "", '"""GRU."""\n\nNETWORK = None\n'),
     (
         "params.yaml",
-        "methods:\n",
-        f"methods:\n  gru: {{{', '.join(f'{part}: false' for part in PARTS)}, network: {{kind: gru, hidden: 8}}}}\n",
+        "\nmethods:\n",
+        f"\nmethods:\n  gru: {{{', '.join(f'{part}: false' for part in PARTS)}, network: {{kind: gru, hidden: 8}}}}\n",
     ),
 )
 UNUSED = "\n\nclass Unused(PipelineError):\n    pass\n"

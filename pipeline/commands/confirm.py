@@ -23,7 +23,7 @@ from pipeline.core.errors import ParamsError, PipelineError
 from pipeline.core.places import WORK
 from pipeline.core.training.job import COLUMNS, Job, Row
 from pipeline.errors import NotConfirmed
-from pipeline.running import runs
+from pipeline.running import precision, runs
 
 FOLDER = WORK / "confirm"
 
@@ -137,7 +137,7 @@ def work(task: Task) -> str:
     after = train(replace(task.finetune, steps_before=len(before)))
     found = outcome(task, [*before, *after], evaluate.work(task.evaluate).predictions)
     differ = recorded.differences(task.expected, found)
-    return differ and differ + recorded.about(task.expected["kernels"], recorded.kernels())
+    return differ and differ + recorded.about(task.expected["kernels"], precision.kernels())
 
 
 def outcome(task: Task, history: list[Row], predictions: pd.DataFrame) -> dict[str, str]:

@@ -32,6 +32,7 @@ from pipeline.core.cell import Cell, has_pretraining
 from pipeline.core.errors import ResultsMissing
 from pipeline.core.files import sha256, whole
 from pipeline.core.training.job import COLUMNS
+from pipeline.running import precision
 
 TABLES = Path("reports/runs")
 KEY = ["cell", "fold", "seed"]
@@ -83,15 +84,8 @@ def of_cell(cell: Cell) -> pd.DataFrame:
     for fold, seed in cell.each():
         weights = {stage: cell.weights(stage, fold, seed) / "model.pt" for stage in stages}
         own = of_run(weights, history[fold, seed], predictions[fold, seed])
-        rows.append({"cell": cell.name, "fold": fold, "seed": seed, **own, "evidence": "cell", "kernels": kernels()})
+        rows.append({"cell": cell.name, "fold": fold, "seed": seed, **own, "evidence": "cell", "kernels": precision.kernels()})
     return pd.DataFrame(rows)[ALL]
-
-
-def kernels() -> str:
-    """The instructions of this processor for which torch's kernels are made: others round otherwise."""
-    import torch  # noqa: PLC0415 (slow to import)
-
-    return str(torch.backends.cpu.get_cpu_capability())
 
 
 def about(before: str, here: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether this machine can train in the precision that `training.precision` says, asked before hours of work are handed out."""
+"""How this processor computes: whether in the precision that `training.precision` says, and by which of torch's kernels."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def check(training: Training) -> None:
             f"training.precision: {training.precision}: torch cannot run an LSTM so on this processor ({first}); train in"
             " float32, on a GPU, or on a processor with AVX-512"
         ) from error
+
+
+def kernels() -> str:
+    """The instructions of this processor for which torch's kernels are made, such as `AVX512`: others round otherwise."""
+    import torch  # noqa: PLC0415
+
+    return str(torch.backends.cpu.get_cpu_capability())
