@@ -31,11 +31,6 @@ VERDICTS = {
     "equivalent": "equivalent to",
     "undecided": "undecided beside",
 }
-SYNTHETIC = "SYNTHETIC data: the rows of the paper's tables on generated movements with planted evidence"
-SYNTHETIC_NOTE = (
-    "It shows that every row runs on both raw formats and all three protocols; it says nothing of people, and ranks no method:"
-    " these data and recipe `demo`, small networks that are trained shortly, were made for the gate (docs/gate.md)."
-)
 Cells = dict[str, tuple[GridCell, Outcomes]]
 
 
@@ -84,31 +79,6 @@ def table(config: Config, studies: Sequence[Study]) -> Table:
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == STA)
     title = "STA-LSTM among the methods before it, run here"
     return Table("earlier", title, columns, rows, note, strong, fields=(*head, *FIELDS), groups=2)
-
-
-def synthetic(config: Config, studies: Sequence[Study]) -> Iterator[Table]:
-    """Every method of the paper's tables on synthetic data, in the order of the grid: accuracies, and nothing that compares.
-
-    Nothing where none of them has been run.
-    """
-    methods, rows = config.params.methods, []
-    for study in studies:
-        for name, (cell, found) in study.cells.items():
-            if methods[cell.method].earlier or cell.method in ("lstm", STA):
-                known = summarise(found, config.params.report)
-                head = {"protocol": study.protocol, "recipe": cell.recipe, "method": cell.method, "cell": name}
-                rows.append(head | {key: getattr(known, key) for key in ("mean", "low", "high", "runs", "samples")})
-    columns = (
-        field("protocol", "Protocol", whole=True),
-        field("recipe", "Recipe", whole=True),
-        method_column(),
-        field("mean", "Accuracy, SYNTHETIC (%)", 2),
-        Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
-        *minor(field("runs", "Seeds", 0)),
-    )
-    fields = ("protocol", "recipe", "method", "cell", "mean", "low", "high", "runs", "samples")
-    if any(methods[row["method"]].earlier for row in rows):
-        yield Table("earlier-synthetic", SYNTHETIC, columns, rows, SYNTHETIC_NOTE, frozenset(), fields, "Synthetic data.", 2)
 
 
 def _family(config: Config, study: Study, recipe: str, group: dict[str, Outcomes]) -> list[dict[str, Any]]:

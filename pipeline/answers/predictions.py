@@ -93,12 +93,12 @@ def is_fresh(config: Config, name: str) -> bool:
     return cell.switch_of in config.every and not changes(config, name, cell.switch_of)
 
 
-def studies(config: Config, *, synthetic: bool = False) -> list[Study]:
-    """Every protocol with committed predictions, in the order of `params.yaml`: of real data sets, or of synthetic ones alone."""
+def studies(config: Config) -> list[Study]:
+    """Every protocol of a real data set with committed predictions, in the order of `params.yaml`."""
     found = []
     for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
         path = FOLDER / f"{dataset}.csv.gz"
-        if path.exists() and datasets.load(dataset).SYNTHETIC is synthetic:
+        if path.exists() and not datasets.load(dataset).SYNTHETIC:
             found += list(_of_dataset(config, dataset, read(path)))
     return found
 

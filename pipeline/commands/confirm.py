@@ -102,6 +102,7 @@ def unfit(name: str, entries: list[locks.Entry], named: bool) -> str:
 def task_of(name: str, fold: int, seed: int) -> Task:
     """The run of a cell, writing into `.work/confirm`; `NotConfirmed` where the table does not have it or data are not there."""
     cell = cells.load(name, "finetune")
+    precision.check(cell.params.training)
     table = recorded.read(cell.dataset)
     row = table[(table["cell"] == name) & (table["fold"] == fold) & (table["seed"] == seed)]
     if row.empty:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands import locks
 from pipeline.commands.confirm import chosen
+from pipeline.commands.pack import MOMENT
 from pipeline.commands.pipelines import folder_of
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path("reports/results")
 KEPT = re.compile(r"history\.csv|run\.json|evaluate/\w+\.(csv|json)")
-MOMENT = (1980, 1, 1, 0, 0, 0)  # of every entry: the time of keeping is no part of a result
 
 
 def keep(names: Sequence[str]) -> Iterator[str]:

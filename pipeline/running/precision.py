@@ -6,6 +6,7 @@ import os
 
 from pipeline.core.errors import TrainingFailed
 from pipeline.core.settings import Training
+from pipeline.running.executors import VARIABLE
 
 
 def check(training: Training) -> None:
@@ -13,7 +14,7 @@ def check(training: Training) -> None:
 
     GPUs have it, and of workers on other machines this one knows nothing.
     """
-    if training.precision == "float32" or os.environ.get("PIPELINE_SCHEDULER"):
+    if training.precision == "float32" or os.environ.get(VARIABLE):
         return
     import torch  # noqa: PLC0415
 
