@@ -28,6 +28,25 @@ expect "names of equal tensors" "$(run 'print(name(first) == name(second), name(
 expect "names of equal arrays" "$(run 'print(name(first.numpy()) == name(second.numpy()))')" "True"
 expect "names of equal networks" "$(run 'a, b = network(), network(); print(name(a) == name(b), name(a.state_dict()) == name(b.state_dict()))')" "False False"
 expect "hashes of equal tensors by joblib" "$(run 'print(joblib.hash(first) == joblib.hash(second))')" "False"
+expect "pickles of equal tensors" "$(run 'import pickle; print(pickle.dumps(first) == pickle.dumps(second))')" "False"
+cat > kept.py <<'PY'
+import joblib
+import torch
+
+
+def evaluate(x):
+    print("called", end=" ")
+    return float(x.sum())
+
+
+kept = joblib.Memory("kept", verbose=0).cache(evaluate)
+x = torch.zeros(20, 2, 15, 3)
+kept(x)
+kept(x)
+kept(x.numpy())
+PY
+expect "calls that joblib.Memory keeps, a tensor and an array" "$(venv/bin/python kept.py)" "called called "
+expect "the same in the next process, which finds the array alone" "$(venv/bin/python kept.py)" "called "
 expect "calls for equal tensors" "$(run 'dask.compute(evaluate(first), evaluate(second), scheduler="sync"); print(len(calls))')" "2"
 expect "calls for equal arrays" "$(run 'dask.compute(evaluate(first.numpy()), evaluate(second.numpy()), scheduler="sync"); print(len(calls))')" "1"
 if [ "$(run 'print(name(first))')" = "$(run 'print(name(first))')" ]; then echo "CHANGED: two processes give a tensor one name"; exit 1; fi
