@@ -297,12 +297,12 @@ def test_without_any_predictions_there_is_nothing_to_compare(honest: pd.DataFram
         check.main()
 
 
-def test_cell_that_is_no_longer_in_use_is_a_finding(honest: pd.DataFrame) -> None:
+def test_cell_that_the_grid_has_no_more_is_a_finding(honest: pd.DataFrame) -> None:
     with gzip.open(BASELINE, "rt") as file:
         text = file.read()
     BASELINE.write_bytes(gzip.compress((text + "p-gone,1,1,clip-000,0,0\n").encode()))
     write_digest(BASELINE)
-    assert findings() == [f"p-gone: in {BASELINE}, but not in use by params.yaml"]
+    assert findings() == [f"p-gone: in {BASELINE}, but not in the grid of params.yaml"]
 
 
 def test_cell_without_baseline_is_named_and_passes(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
@@ -310,7 +310,7 @@ def test_cell_without_baseline_is_named_and_passes(honest: pd.DataFrame, capsys:
         text = file.read()
     BASELINE.write_bytes(gzip.compress(text.replace(CELL, "p-other").encode()))
     write_digest(BASELINE)
-    assert findings() == [f"p-other: in {BASELINE}, but not in use by params.yaml"]
+    assert findings() == [f"p-other: in {BASELINE}, but not in the grid of params.yaml"]
     assert capsys.readouterr().out.startswith(f"{CELL}: new, {BASELINE} does not have it\n0 guarded: ")
 
 
@@ -390,17 +390,31 @@ def test_no_baseline_and_a_damaged_one(honest: pd.DataFrame) -> None:
     BASELINE.unlink()
     with pytest.raises(BaselineMissing, match="`python -m pipeline check --accept demo`"):
         check.main()
-    with pytest.raises(ParamsError, match=r"no cell of 'sbu' is in use, and there is neither such a data set"):
+    with pytest.raises(ParamsError, match=r"no cell of 'sbu' is in use, and there is no such data set, group or cell"):
         check.main(["sbu"])
 
 
-def test_data_sets_may_be_named_by_their_groups() -> None:
+def test_cells_are_named_by_their_data_set_their_group_or_themselves() -> None:
     committed = parameters.load(ROOT / "params.yaml")
-    config = replace(committed, cells={name: cell for name, cell in committed.every.items() if cell.group == "nw-ucla-xsub"})
-    assert baseline.chosen(config, ["nw-ucla-xsub"]) == baseline.chosen(config, ["nw_ucla"]) == ["nw_ucla"]
+    config = replace(
+        committed,
+        cells={
+            name: cell for name, cell in committed.every.items() if cell.group in ("nw-ucla-xsub", "nw-ucla-views", "utkinect")
+        },
+    )
+    lstm, sta = (f"nw-ucla-xsub-tuned-{method}" for method in ("lstm", "sta-lstm"))
+    views = ["nw-ucla-xsub-paper-lstm", "nw-ucla-xview-paper-augmented-lstm"]
+    assert baseline.selected(config, [sta]) == {"nw_ucla": [sta]}
+    assert baseline.selected(config, ["nw-ucla-xsub"]) == baseline.selected(config, [sta, lstm]) == {"nw_ucla": [lstm, sta]}
+    assert sorted(baseline.selected(config, ["nw_ucla"])["nw_ucla"]) == sorted([lstm, sta, *views])
+    assert {name: len(own) for name, own in baseline.selected(config).items()} == {"utkinect": 8, "nw_ucla": 4}
     for name, group in (("nw-ucla", "nw-ucla"), ("florence3d", "florence3d"), ("sbu-more", "sbu-more"), ("demo", "demo")):
         with pytest.raises(ParamsError, match=rf"no cell of '{name}' is in use; run `python -m pipeline use {group}`"):
-            baseline.chosen(config, [name])
+            baseline.selected(config, [sta, name])
+    with pytest.raises(ParamsError, match="no cell of 'sbu-tuned-lstm' is in use; run `python -m pipeline use sbu`"):
+        baseline.selected(config, ["sbu-tuned-lstm"])
+    with pytest.raises(ParamsError, match="no cell of 'x' is in use, and there is no such data set, group or cell; in use: demo"):
+        baseline.selected(config, ["x"])
 
 
 def test_command_ends_with_a_code_and_a_message(honest: pd.DataFrame) -> None:
@@ -444,17 +458,47 @@ def test_baseline_of_another_revision(honest: pd.DataFrame, capsys: pytest.Captu
         check.main(against="--output=x")
 
 
+def with_others(*names: str) -> None:
+    """The grid has a group `more` that is not in use; the baseline has those of its cells, or others, that are named."""
+    before, document = baseline.read("demo")[CELL], parameters.read()
+    document["grid"]["more"] = [{"protocols": ["p"], "recipes": ["paper"], "methods": ["lstm", "sa-lstm"], "seeds": "demo"}]
+    with contextlib.redirect_stdout(None):
+        write_params(document)
+    baseline.file_of("demo").write_bytes(baseline.as_csv(dict.fromkeys((CELL, *names), before)))
+    write_digest(baseline.file_of("demo"))
+
+
 def test_accepting_keeps_cells_that_are_not_in_use(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
-    before, other, document = baseline.read("demo")[CELL], "p-paper-lstm", parameters.read()
-    document["grid"]["more"] = [{"protocols": ["p"], "recipes": ["paper"], "methods": ["lstm"], "seeds": "demo"}]
-    write_params(document)
-    for name in (other, "gone"):  # the second is in the grid no more
-        tables = baseline.read("demo") | {name: before}
-        baseline.file_of("demo").write_bytes(baseline.as_csv(tables))
-        write_digest(baseline.file_of("demo"))
+    with_others("p-paper-lstm", "gone")
     baseline.accept()
-    assert sorted(baseline.read("demo")) == sorted([CELL, other])
-    assert f"kept: those of {other}, not in use" in capsys.readouterr().out
+    assert sorted(baseline.read("demo")) == sorted([CELL, "p-paper-lstm"])
+    said = capsys.readouterr().out
+    assert "kept: those of p-paper-lstm\n" in said
+    assert "dropped: those of gone, which the grid of params.yaml does not have\n" in said
+
+
+def test_cells_of_groups_that_are_not_in_use_are_counted_and_no_finding(
+    honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_others("p-paper-lstm", "p-paper-sa-lstm")
+    want(check={"guarded": {"demo": [CELL, "p-paper-sa-lstm"]}})
+    check.main()
+    said = "in the baseline, but not compared, since their groups are not in use: more (2 cells)"
+    assert f"{said}; guarded among them: p-paper-sa-lstm" in capsys.readouterr().out.splitlines()
+
+
+def test_one_cell_is_accepted_and_compared_where_others_have_no_results(honest: pd.DataFrame) -> None:
+    with_others("p-paper-lstm")
+    want(use={"groups": ["p", "more"]})
+    put(accepted(honest).assign(predicted=0))
+    with pytest.raises(ResultsMissing, match=r"p-paper-lstm.*expected a table of predictions"):
+        baseline.accept()
+    baseline.accept([CELL])
+    tables = baseline.read("demo")
+    assert (tables[CELL]["predicted"] == 0).all()
+    assert sorted(tables["p-paper-lstm"]["predicted"].unique()) == sorted(accepted(honest)["predicted"].unique())
+    check.main([CELL])
+    assert any(finding.startswith("p-paper-lstm: ") for finding in findings())
 
 
 def test_reproduction_looks_at_the_same_seeds(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,13 +62,13 @@ def answer() -> None:
 
 
 @click.command()
-@click.argument("datasets", nargs=-1)
-@click.option("--accept", is_flag=True, help="Make the present results the baseline instead.")
+@click.argument("names", metavar="[DATASET|GROUP|CELL]...", nargs=-1)
+@click.option("--accept", is_flag=True, help="Make the present results the baseline instead; of other cells it stays.")
 @click.option("--against", metavar="REV", default="", help="Compare with the baseline that this git revision has.")
 @click.option("--accuracy-alone", is_flag=True, help="Test equal predictions like others, too.")
 @click.option("--reproduced", is_flag=True, help="Ask instead whether the runs of the same seeds came out as the baseline's.")
-def check(datasets: tuple[str, ...], accept: bool, against: str, accuracy_alone: bool, reproduced: bool) -> None:
-    """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: the data sets in use)."""
+def check(names: tuple[str, ...], accept: bool, against: str, accuracy_alone: bool, reproduced: bool) -> None:
+    """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: all cells in use)."""
     from pipeline.commands import baseline  # noqa: PLC0415
     from pipeline.commands import check as work  # noqa: PLC0415
     from pipeline.commands import reproduced as same  # noqa: PLC0415
@@ -79,11 +79,11 @@ def check(datasets: tuple[str, ...], accept: bool, against: str, accuracy_alone:
         raise click.UsageError("--reproduced looks at bytes first; it does not go with --accuracy-alone")
     up_to_date()
     if accept:
-        baseline.accept(datasets)
+        baseline.accept(names)
     elif reproduced:
-        same.main(datasets, against)
+        same.main(names, against)
     else:
-        work.main(datasets, against, bytes_count=not accuracy_alone)
+        work.main(names, against, bytes_count=not accuracy_alone)
 
 
 @click.command()

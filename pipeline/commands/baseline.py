@@ -30,16 +30,18 @@ COLUMNS = [*KEY, "label", "predicted"]
 TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "predicted": "int64"}
 
 
-def accept(datasets: Sequence[str] = ()) -> None:
-    """Make the predictions that are there the baselines of the data sets; all are read before the first is written.
+def accept(names: Sequence[str] = ()) -> None:
+    """Make the predictions that are there of the cells named (see `selected`) the baseline; all are read before any is written.
 
-    What a baseline has of cells of the grid that are not in use stays. Where `check.fewer_seeds` says that a data set runs fewer
-    seeds than its baseline, a cell's baseline stays as well if its runs come again; raises `ResultsMissing` if they do not: the
-    fewer seeds would not say how far seeds spread, and `check` would notice no fall.
+    What a baseline has of other cells of the grid stays, in use or not; what it has of cells that the grid has not goes. Where
+    `check.fewer_seeds` says that a data set runs fewer seeds than its baseline, a cell's baseline stays as well if its runs come
+    again; raises `ResultsMissing` if they do not: the fewer seeds would not say how far seeds spread, and `check` would notice no
+    fall.
     """
     config = parameters.load()
-    locks.refuse_stale(config, [name for dataset in chosen(config, datasets) for name in used(config, dataset)])
-    tables = {dataset: {name: fresh(name) for name in used(config, dataset)} for dataset in chosen(config, datasets)}
+    chosen = selected(config, names)
+    locks.refuse_stale(config, [name for own in chosen.values() for name in own])
+    tables = {dataset: {name: fresh(name) for name in own} for dataset, own in chosen.items()}
     old = {dataset: read(dataset) if file_of(dataset).exists() else {} for dataset in tables}
     for dataset in set(tables) & set(config.check.fewer_seeds):
         tables[dataset] |= _pools(dataset, old[dataset], tables[dataset])
@@ -51,7 +53,9 @@ def accept(datasets: Sequence[str] = ()) -> None:
         write_digest(path)
         print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}")
         if kept:
-            print(f"  kept: those of {', '.join(kept)}, not in use")
+            print(f"  kept: those of {', '.join(kept)}")
+        if gone := [name for name in before if name not in config.every]:
+            print(f"  dropped: those of {', '.join(gone)}, which the grid of params.yaml does not have")
 
 
 def _pools(dataset: str, before: Mapping[str, pd.DataFrame], found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -83,24 +87,33 @@ def as_csv(tables: Mapping[str, pd.DataFrame]) -> bytes:
     return gzip.compress(text.encode(), mtime=0)
 
 
-def chosen(config: Config, datasets: Sequence[str]) -> list[str]:
-    """The data sets named, by their name or that of a group in use, or all in use; `ParamsError` for one that is not in use."""
-    found: list[str] = []
-    for name in datasets:
-        own = [name] if used(config, name) else [cell.dataset for cell in config.cells.values() if cell.group == name]
-        if not own:
+def selected(config: Config, names: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The cells in use by data set; where names are given only those so named: by their own, their group's or their data set's.
+
+    `ParamsError` for a name of which no cell is in use.
+    """
+    for name in names:
+        if not any(name in names_of(config, cell) for cell in config.cells):
             raise ParamsError(f"params.yaml: no cell of {not_in_use(config, name)}")
-        found += own
-    return list(dict.fromkeys(found or config.params.use.datasets))
+    found: dict[str, list[str]] = {}
+    for cell in config.cells:
+        if not names or set(names) & set(names_of(config, cell)):
+            found.setdefault(config.cells[cell].dataset, []).append(cell)
+    return found
+
+
+def names_of(config: Config, cell: str) -> tuple[str, str, str]:
+    """What a cell of the grid goes by: its own name, its group's, its data set's."""
+    return cell, config.every[cell].group, config.every[cell].dataset
 
 
 def not_in_use(config: Config, name: str) -> str:
-    """A data set or group that is not in use, and how to use it."""
-    groups = list(dict.fromkeys(cell.group for cell in config.every.values() if name in (cell.dataset, cell.group)))
+    """A data set, group or cell that is not in use, and how to use it."""
+    groups = list(dict.fromkeys(its.group for cell, its in config.every.items() if name in names_of(config, cell)))
     if groups:
         return f"{name!r} is in use; run `python -m pipeline use {groups[0]}`"
     known = ", ".join(config.params.use.groups)
-    return f"{name!r} is in use, and there is neither such a data set nor such a group; in use: {known}"
+    return f"{name!r} is in use, and there is no such data set, group or cell; in use: {known}"
 
 
 def used(config: Config, dataset: str) -> list[str]:

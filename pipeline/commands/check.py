@@ -15,7 +15,7 @@ from math import isfinite
 import pandas as pd
 
 from pipeline.commands import locks
-from pipeline.commands.baseline import BASELINE, chosen, file_of, fresh, read, used
+from pipeline.commands.baseline import BASELINE, file_of, fresh, read, selected
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
@@ -31,8 +31,8 @@ LOOK = "`python -m pipeline check --reproduced` asks whether the runs of the sam
 ADVICE = "a change that is wanted becomes the baseline with `python -m pipeline check --accept`; commit it with the reason"
 
 
-def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = True) -> None:
-    """Compare the data sets (none named: all in use) and print a line a cell.
+def main(names: Sequence[str] = (), against: str = "", bytes_count: bool = True) -> None:
+    """Compare the cells in use, where names are given those of `baseline.selected`, and print a line a cell.
 
     `against` is the git revision whose baseline it is, empty for the one on disk; without `bytes_count` equal predictions are
     tested like others. Raises `AccuracyFell` with a line for every guarded cell whose accuracy changed, and for every cell, fold
@@ -40,13 +40,13 @@ def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = Tr
     `ResultsMissing` where there is nothing to compare, or where results are not of what is here.
     """
     config = parameters.load()
-    names = [name for dataset in chosen(config, datasets) for name in used(config, dataset)]
-    locks.refuse_stale(config, names)
-    baselines = {dataset: read(dataset, against) for dataset in chosen(config, datasets)}
-    results, problems = collected(names)
+    chosen = selected(config, names)
+    locks.refuse_stale(config, [name for own in chosen.values() for name in own])
+    baselines = {dataset: read(dataset, against) for dataset in chosen}
+    results, problems = collected([name for own in chosen.values() for name in own])
     pairs: dict[str, Pair] = {}
     for dataset, before in baselines.items():
-        problems += collect(config, dataset, before, results, pairs)
+        problems += collect(config, dataset, before, {name: results[name] for name in chosen[dataset] if name in results}, pairs)
     fell: list[str] = []
     guarded = [name for name in pairs if name in config.check.guarded.get(config.cells[name].dataset, [])]
     for name, pair in pairs.items():
@@ -57,6 +57,8 @@ def main(datasets: Sequence[str] = (), against: str = "", bytes_count: bool = Tr
         problems += [] if same or name not in guarded else found(config, name, pair, change, fall)
         fell += [f"{name} by {-change.points:.1f}"] if not same and name not in guarded and change.points < -MUCH else []
     print(summary(config, pairs, guarded))
+    if idle := [name for before in baselines.values() for name in before if name in config.every and name not in config.cells]:
+        print(left_out(config, idle))
     if fell:
         print(f"fell by more than {MUCH} points without a guard, so no finding: {'; '.join(fell)}. {LOOK}")
     if problems:
@@ -86,10 +88,9 @@ def collect(
     pairs: dict[str, Pair],
 ) -> list[str]:
     """Put what can be compared into `pairs`; returns what is missing. A cell without baseline is named and is no failure."""
-    names = used(config, dataset)
-    problems = [f"{name}: in {file_of(dataset)}, but not in use by params.yaml" for name in before if name not in names]
-    for name in [name for name in names if name in results]:
-        after = results[name]
+    gone = [name for name in before if name not in config.every]
+    problems = [f"{name}: in {file_of(dataset)}, but not in the grid of params.yaml" for name in gone]
+    for name, after in results.items():
         if name not in before:
             print(f"{name}: new, {file_of(dataset)} does not have it")
             continue
@@ -148,6 +149,15 @@ def summary(config: Config, pairs: Mapping[str, Pair], guarded: Sequence[str]) -
         f"`notices` is the fall of a cell that is noticed in {rule.power:.0%} of checks"
     )
     return text + (f"\nnot guarded (params.yaml, check.guarded, says why): {', '.join(shown)}" if shown else "")
+
+
+def left_out(config: Config, names: Sequence[str]) -> str:
+    """That cells of the baseline are of groups that are not in use, and which of them are guarded."""
+    groups = pd.Series([config.every[name].group for name in names]).value_counts(sort=False)
+    text = ", ".join(f"{group} ({count} cell{'s' if count > 1 else ''})" for group, count in groups.items())
+    guarded = [name for name in names if name in config.check.guarded.get(config.every[name].dataset, [])]
+    text += f"; guarded among them: {', '.join(guarded)}" if guarded else ""
+    return f"in the baseline, but not compared, since their groups are not in use: {text}"
 
 
 def found(config: Config, name: str, pair: Pair, change: Change, smallest: float | None) -> list[str]:

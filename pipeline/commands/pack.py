@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.commands import locks
-from pipeline.commands.baseline import as_csv, chosen, fresh, used
+from pipeline.commands.baseline import as_csv, fresh, selected
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
@@ -44,8 +44,8 @@ PACKAGES = ("dvc", "mlflow", "numba", "numpy", "pandas", "scikit-learn", "scipy"
 def main(dataset: str, to: Path) -> str:
     """Write the zip and say what is in it. Raises `ResultsMissing` where a cell in use, or the report, has no results."""
     config = parameters.load()
-    [dataset] = chosen(config, [dataset])
-    names = used(config, dataset)
+    [dataset] = selected(config, [dataset])  # by the name of a group, too
+    names = selected(config)[dataset]
     locks.refuse_stale(config, names)
     found = dict(_entries(config, dataset, names))
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.commands import locks
-from pipeline.commands.baseline import chosen, fresh, read, used
+from pipeline.commands.baseline import fresh, read, selected
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
@@ -19,17 +19,18 @@ from pipeline.results.regression import Pair
 from pipeline.results.statistics import compare, of_seeds, outcomes
 
 
-def main(datasets: Sequence[str] = (), against: str = "") -> None:
-    """Print a line a cell of the data sets (none named: all in use) that has predictions here and in the baseline.
+def main(names: Sequence[str] = (), against: str = "") -> None:
+    """Print of the cells in use, of those of `baseline.selected` where names are given, how the runs of the same seeds came out.
 
     Raises `AccuracyFell` where a cell is worse, `ResultsMissing` where there is nothing to compare, `BaselineMissing` where there
     is no baseline.
     """
     config, lines = parameters.load(), dict[str, str]()
-    locks.refuse_stale(config, [name for dataset in chosen(config, datasets) for name in used(config, dataset)])
-    for dataset in chosen(config, datasets):
+    chosen = selected(config, names)
+    locks.refuse_stale(config, [name for own in chosen.values() for name in own])
+    for dataset, own in chosen.items():
         before = read(dataset, against)
-        for name in used(config, dataset):
+        for name in own:
             try:
                 lines[name] = answer(config, Pair(outcomes(before[name]), outcomes(fresh(name)))) if name in before else "new"
             except ResultsMissing as error:
