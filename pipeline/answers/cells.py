@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,14 @@ from pipeline.report import text
 from pipeline.report.switches import Switch, changes
 from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
-from pipeline.results.statistics import Difference, Rule, compare, holm, summarise
+from pipeline.results.statistics import Difference, Outcomes, Rule, compare, holm, summarise
 
 NOTE = (
     "All seeds of both, paired by sequence. p by Holm's method over the {family}; the verdict takes that p, while an interval is"
     " that of its row alone, and may leave out 0 where the verdict is undecided."
 )
-FIELDS = ("points", "low", "high", "p", "p_holm", "verdict")
+ENDS = ("points", "low", "high")
+FIELDS = (*ENDS, "p", "p_holm", "verdict")
 
 
 def accuracies(studies: Sequence[Study], rule: Rule) -> Table:
@@ -47,10 +48,11 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
     """Each switch minus the cell that it is one of; p adjusted over the switches of a protocol."""
     rows: list[dict[str, Any]] = []
     for study in studies:
+        later = repeated(config, study)
         found = {
             name: (cell.switch_of, compare(own, study.cells[cell.switch_of][1], config.params.report))
             for name, (cell, own) in study.cells.items()
-            if cell.switch_of in study.cells and not is_fresh(config, name) and cell.group not in config.answer.inputs
+            if _is_switch(config, study, name) and name not in later
         }
         fields = adjusted({name: difference for name, (_, difference) in found.items()})
         for name, (reference, difference) in found.items():
@@ -68,6 +70,57 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
     note = NOTE.format(family="switches of a protocol")
     head = ("protocol", "what", "seeds")
     return Table("switches", "One thing switched at a time", columns, rows, note, fields=(*head, *FIELDS), groups=1)
+
+
+def again(config: Config, studies: Sequence[Study]) -> Iterator[Table]:
+    """Switches that were run once more with seeds named beforehand, beside what the first seeds had shown."""
+    rows = [row for study in studies for row in _again(config, study)]
+    columns = (
+        field("protocol", "Protocol", whole=True),
+        field("what", "What was switched"),
+        *difference_columns("Fresh seeds"),
+        Column("First seeds, points", lambda row: text.estimate({key: row[f"first_{key}"] for key in ENDS}), numeric=True),
+        *minor(field("seeds", "Fresh seeds")),
+    )
+    note = "Fresh: named before they were run, of both cells. p by Holm's method over the rows of a protocol."
+    if rows:
+        yield Table("switches-again", "Switches again, with fresh seeds", columns, rows, note, groups=1)
+
+
+def _again(config: Config, study: Study) -> Iterator[dict[str, Any]]:
+    rule, pairs = config.params.report, repeated(config, study)
+    of = {name: study.cells[name][0].switch_of for name in pairs}
+    fresh = {name: compare(study.cells[name][1], _with_fresh_seeds(config, study, of[name]), rule) for name in pairs}
+    fields = adjusted(fresh)
+    for name, first in pairs.items():
+        before = compare(study.cells[first][1], study.cells[of[name]][1], rule)
+        switch = Switch(name, of[name], changes(config, name, of[name]), fresh[name], fields[name]["p_holm"], by_test=False)
+        numbers = {f"first_{key}": getattr(before, key) for key in ENDS}
+        head = {"protocol": study.protocol, "what": switch.what("`"), "seeds": text.seeds(fresh[name])}
+        yield head | numbers | fields[name]
+
+
+def repeated(config: Config, study: Study) -> dict[str, str]:
+    """The cells that switch what an earlier one switches, with other seeds -> that earlier one."""
+    found: dict[str, str] = {}
+    known: dict[tuple[str, str], str] = {}
+    for name in [name for name in study.cells if _is_switch(config, study, name)]:
+        of = study.cells[name][0].switch_of
+        first = known.setdefault((of, str(changes(config, name, of))), name)
+        if first != name:
+            found[name] = first
+    return found
+
+
+def _is_switch(config: Config, study: Study, name: str) -> bool:
+    cell = study.cells[name][0]
+    return cell.switch_of in study.cells and not is_fresh(config, name) and cell.group not in config.answer.inputs
+
+
+def _with_fresh_seeds(config: Config, study: Study, name: str) -> Outcomes:
+    """The cell with fresh seeds that is `name` but for them; itself where there is none."""
+    fresh = [own for other, (cell, own) in study.cells.items() if cell.switch_of == name and is_fresh(config, other)]
+    return fresh[0] if fresh else study.cells[name][1]
 
 
 def adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.answers import cells, earlier, inputs, pooled, searched
+from pipeline.answers import cells, earlier, inputs, pooled, searched, static
 from pipeline.answers.figure import Effects, forests
 from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import people
@@ -48,11 +48,12 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("Effects by recipe", (table("recipes", "Effects by recipe", _by_recipe(studies, rule), _of_which(studies)),)),
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
+        Section("Does looking pay: weights that are the same for every clip", tuple(static.section(config, studies))),
         Section("Each method with a recipe of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Earlier methods", (before,)),
         Section("Every method", (cells.accuracies(studies, rule),)),
-        Section("Switches", (cells.switches(config, studies),)),
+        Section("Switches", (cells.switches(config, studies), *cells.again(config, studies))),
         Section(
             "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
         ),
