@@ -98,8 +98,8 @@ PLACES = {
 def results_tables() -> list[list[list[str]]]:
     """The tables of docs/results.md, as cells without marks."""
     text = (ROOT / "docs/results.md").read_text().replace("**", "").replace("`", "").replace(MINUS, "-")
-    blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.M)
-    return [[[cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()] for block in blocks]
+    blocks = re.findall(r"(?:^ *\|.*\n)+", text, flags=re.M)
+    return [[[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()] for block in blocks]
 
 
 def test_effects_in_the_results_are_those_of_the_answers() -> None:
@@ -129,6 +129,19 @@ def test_means_by_recipe_in_the_results_are_those_of_the_answers() -> None:
             row = rows.loc[(recipe, EFFECTS[name])]
             numbers = [float(number) for number in re.findall(r"[+-]?[\d.]+", cell)]
             assert numbers == pytest.approx([row["points"], row["low"], row["high"]], abs=0.051), (recipe, name)
+
+
+def test_accuracies_by_input_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    means = pd.read_csv(ROOT / "reports/answers/tables/inputs-sbu.csv", index_col="input")
+    effects = pd.read_csv(ROOT / "reports/answers/tables/inputs-effects-sbu.csv").query("effect.str.startswith('both')")
+    (_, _, *lines) = next(table for table in results_tables() if table[0][0] == "input")
+    assert [line[0] for line in lines] == list(means.index)
+    for name, *cells in lines:
+        row = effects.set_index("input").loc[name, ["points", "low", "high"]]
+        numbers = [float(number) for cell in cells for number in re.findall(r"[+-]?[\d.]+", cell)]
+        assert numbers == pytest.approx([*means.loc[name, ["lstm", "sa", "ta", "sta"]], *row], abs=0.051), name
 
 
 def test_accuracies_in_the_results_are_those_of_the_answers() -> None:
@@ -177,7 +190,9 @@ def test_every_method_of_sbu_in_the_results_is_that_of_the_answers() -> None:
     rows = pd.read_csv(ROOT / "reports/answers/tables/accuracies.csv", index_col=["protocol", "recipe", "method"])
     (_, _, *lines) = next(table for table in results_tables() if table[0][:2] == ["method", "reported"])
     methods = [SBU[line[0].split(" (")[0].split(", a later")[0]] for line in lines]
-    run = {method for protocol, _, method in rows.index if protocol == "sbu" and not method.endswith(("-noreg", "-scratch"))}
+    run = {
+        method for protocol, _, method in rows.index if protocol == "sbu" and not re.search("-noreg$|-scratch$|^static-", method)
+    }
     assert len(set(methods)) == len(methods) and set(methods) == run
     for method, (_, _, *cells) in zip(methods, lines, strict=True):
         for recipe, cell in zip(("paper", "tuned"), cells, strict=True):
