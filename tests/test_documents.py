@@ -175,6 +175,7 @@ SBU = {
     "co-occurrence LSTM": "co-occurrence-rnn",
     "deep LSTM, 2 layers": "deep-lstm",
     "P-LSTM": "p-lstm",
+    "ST-LSTM with trust gates": "st-lstm-trust-gates",
     "LSTM": "lstm",
     "SA-LSTM": "sa-lstm",
     "TA-LSTM": "ta-lstm",
