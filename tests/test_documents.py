@@ -144,6 +144,22 @@ def test_accuracies_by_input_in_the_results_are_those_of_the_answers() -> None:
         assert numbers == pytest.approx([*means.loc[name, ["lstm", "sa", "ta", "sta"]], *row], abs=0.051), name
 
 
+def test_static_weights_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/static-sbu.csv")
+    rows = rows.assign(effect=rows["effect"].str.replace(MINUS, "-")).set_index(["effect", "recipe"])
+    (_, _, *lines) = next(table for table in results_tables() if table[0][0] == "difference")
+    assert {line[0] for line in lines} == set(rows.index.get_level_values("effect"))
+    for name, *cells in lines:
+        for recipe, cell in zip(("paper", "tuned", "mean of the recipes"), cells, strict=True):
+            numbers = [float(number) for number in re.findall(r"[+-]?[\d.]+", cell)]
+            assert numbers == pytest.approx(rows.loc[(name, recipe), ["points", "low", "high"]].tolist(), abs=0.051), (
+                name,
+                recipe,
+            )
+
+
 def test_accuracies_in_the_results_are_those_of_the_answers() -> None:
     import pandas as pd  # noqa: PLC0415
 

@@ -80,7 +80,7 @@ def effects(protocol: str, found: Quarters, rule: Rule) -> Table:
         *minor(Column("p", lambda row: text.p_value(row["p"]), numeric=True)),
     )
     note = (
-        "Recipe paper but for the input; seeds named before they were run. `adds`: how much more the effect is with the change"
+        "Recipe paper but for the input; seeds named before they were run. Adds: how much more the effect is with the change"
         " than without it, the mean of its two places. p are not adjusted for their number."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["input"] in CHANGES)

@@ -23,7 +23,7 @@ MEAN = "mean of the recipes"
 KEYS = ("points", "low", "high", "p", "p_equivalent", "verdict")
 NOTE = (
     "Weights: learned, one a joint, one a moment (a part of the clip), or both, the same for every clip. They have no stages of"
-    " training; attention has. p are not adjusted for their number."
+    " training; attention has. All seeds of each, of attention and LSTM the fresh ones too. p are not adjusted for their number."
 )
 
 
@@ -37,7 +37,8 @@ def section(config: Config, studies: Sequence[Study]) -> Iterator[str | Table]:
 
 def effects(config: Config, study: Study) -> Table | None:
     """Attention minus such weights, and those minus the plain LSTM, by recipe and as their mean; None without both."""
-    groups = {recipe: group | static(config, study, recipe) for recipe, group in study.recipes.items()}
+    whole = zip(study.compared, study.with_fresh(config), strict=True)
+    groups = {recipe: group | static(config, study, recipe) for recipe, group in whole}
     rows = [row for kind in KINDS.values() for row in _of_kind(kind, groups, config.params.report)]
     columns = (
         field("effect", "Effect"),
@@ -47,6 +48,7 @@ def effects(config: Config, study: Study) -> Table | None:
         *minor(
             Column("p", lambda row: text.p_value(row["p"]), numeric=True),
             Column("p, equivalence test", lambda row: text.p_value(row["p_equivalent"]), numeric=True),
+            field("seeds", "Seeds"),
         ),
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["recipe"] == MEAN)
@@ -78,4 +80,5 @@ def _of_kind(kind: str, groups: Mapping[str, Mapping[str, Outcomes]], rule: Rule
             parts[MEAN] = [(weight / len(parts), found) for terms in parts.values() for weight, found in terms]
         for recipe, terms in parts.items():
             difference = contrast(terms, rule)
-            yield {"effect": title, "recipe": recipe} | {key: getattr(difference, key) for key in KEYS}
+            numbers = {key: getattr(difference, key) for key in KEYS}
+            yield {"effect": title, "recipe": recipe, "seeds": text.seeds(difference)} | numbers
