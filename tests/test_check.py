@@ -155,7 +155,7 @@ def test_cell_that_is_not_guarded_is_shown_and_passes(honest: pd.DataFrame, caps
     check.main()
     line, *rest = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{CELL}: 25.0 %, baseline 9") and "; not guarded; would notice " in line
-    assert rest[-3] == f"not guarded (params.yaml, check.guarded, says why): {CELL}"
+    assert rest[-3] == f"none of these cells is guarded (params.yaml, check.guarded, says why): shown, not tested: {CELL}"
     assert re.match(rf"fell by more than 10 points without a guard, so no finding: {CELL} by [67]\d\.\d\. `python", rest[-2])
     assert rest[-1] == "no finding against the baseline"
 
@@ -390,7 +390,7 @@ def test_no_baseline_and_a_damaged_one(honest: pd.DataFrame) -> None:
     BASELINE.unlink()
     with pytest.raises(BaselineMissing, match="`python -m pipeline check --accept demo`"):
         check.main()
-    with pytest.raises(ParamsError, match=r"no cell of 'sbu' is in use, and there is no such data set, group or cell"):
+    with pytest.raises(ParamsError, match=r"there is no data set, group or cell 'sbu'; groups in use: p"):
         check.main(["sbu"])
 
 
@@ -409,12 +409,15 @@ def test_cells_are_named_by_their_data_set_their_group_or_themselves() -> None:
     assert sorted(baseline.selected(config, ["nw_ucla"])["nw_ucla"]) == sorted([lstm, sta, *views])
     assert {name: len(own) for name, own in baseline.selected(config).items()} == {"utkinect": 8, "nw_ucla": 4}
     for name, group in (("nw-ucla", "nw-ucla"), ("florence3d", "florence3d"), ("sbu-more", "sbu-more"), ("demo", "demo")):
-        with pytest.raises(ParamsError, match=rf"no cell of '{name}' is in use; run `python -m pipeline use {group}`"):
+        wanted = " ".join(dict.fromkeys(["demo", group]))  # beside what params.yaml has in use
+        with pytest.raises(ParamsError, match=rf"no cell of '{name}' is in use; run `python -m pipeline use {wanted}`"):
             baseline.selected(config, [sta, name])
-    with pytest.raises(ParamsError, match="no cell of 'sbu-tuned-lstm' is in use; run `python -m pipeline use sbu`"):
+    with pytest.raises(ParamsError, match="no cell of 'sbu-tuned-lstm' is in use; run `python -m pipeline use demo sbu`"):
         baseline.selected(config, ["sbu-tuned-lstm"])
-    with pytest.raises(ParamsError, match="no cell of 'x' is in use, and there is no such data set, group or cell; in use: demo"):
-        baseline.selected(config, ["x"])
+    with pytest.raises(
+        ParamsError, match=r"there is no data set, group or cell 'utkinekt'; did you mean utkinect\?; groups in use: demo"
+    ):
+        baseline.selected(config, ["utkinekt"])
 
 
 def test_command_ends_with_a_code_and_a_message(honest: pd.DataFrame) -> None:
@@ -498,7 +501,33 @@ def test_one_cell_is_accepted_and_compared_where_others_have_no_results(honest: 
     assert (tables[CELL]["predicted"] == 0).all()
     assert sorted(tables["p-paper-lstm"]["predicted"].unique()) == sorted(accepted(honest)["predicted"].unique())
     check.main([CELL])
+    tables = baseline.read("demo") | {"gone": baseline.read("demo")[CELL]}
+    baseline.file_of("demo").write_bytes(baseline.as_csv(tables))
+    write_digest(baseline.file_of("demo"))
+    check.main([CELL])  # what is wrong with the file elsewhere is for a check of all cells
+    baseline.accept([CELL])
+    assert "gone" in baseline.read("demo")
     assert any(finding.startswith("p-paper-lstm: ") for finding in findings())
+
+
+def test_a_cell_by_itself_is_tested_as_among_all(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    """The share of false alarms is that of all guarded cells of the data set, whichever are named."""
+    with_others("p-paper-lstm")
+    want(use={"groups": ["p", "more"]}, check={"guarded": {"demo": [CELL, "p-paper-lstm"]}})
+    put(honest[honest["seed"] > BEFORE])
+    other = cells.load("p-paper-lstm", "evaluate").results / "evaluate"
+    other.mkdir(parents=True)
+    honest[honest["seed"] > BEFORE].to_csv(other / "predictions.csv", index=False, lineterminator="\n")
+    assert [finding.partition(":")[0] for finding in findings()] == ["p-paper-sa-lstm"]  # it has no results here
+    among = [line for line in capsys.readouterr().out.splitlines() if line.startswith(CELL)]
+    check.main([CELL])
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith(CELL)] == among
+    (other / "predictions.csv").unlink()
+
+
+def test_an_empty_revision_is_no_revision(honest: pd.DataFrame) -> None:
+    result = CliRunner().invoke(cli.main, ["check", "--against", ""])
+    assert result.exit_code == 2 and "--against: expected a git revision, found nothing" in result.stderr
 
 
 def test_reproduction_looks_at_the_same_seeds(honest: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
@@ -510,7 +539,9 @@ def test_reproduction_looks_at_the_same_seeds(honest: pd.DataFrame, capsys: pyte
         (one.assign(name="new-" + one["name"]), r"tested on other samples than the baseline; .*"),
     ):
         put(table)
-        reproduced.main()
+        compared = said.startswith("seed")
+        with contextlib.nullcontext() if compared else pytest.raises(ResultsMissing, match="none of these cells has predictions"):
+            reproduced.main()
         assert re.fullmatch(f"{CELL}: {said}\n", capsys.readouterr().out)
 
 
@@ -520,7 +551,10 @@ def test_reproduction_that_is_worse_or_absent_ends_with_a_code(honest: pd.DataFr
     assert result.exit_code == 1 and result.stderr == f"error: worse than the baseline with the same seeds: {CELL}\n"
     (cells.load(CELL, "evaluate").results / "evaluate/predictions.csv").unlink()
     result = CliRunner().invoke(cli.main, ["check", "--reproduced"])
-    assert result.exit_code != 0 and "none of the cells in use has predictions here and in the baseline" in result.stderr
+    assert (
+        result.exit_code != 0
+        and "none of these cells has predictions of the same seeds here and in the baseline" in result.stderr
+    )
     assert CliRunner().invoke(cli.main, ["check", "--accept", "--reproduced"]).exit_code == 2
 
 

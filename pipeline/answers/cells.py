@@ -73,7 +73,10 @@ def switches(config: Config, studies: Sequence[Study]) -> Table:
 
 
 def again(config: Config, studies: Sequence[Study]) -> Iterator[Table]:
-    """Switches that were run once more with seeds named beforehand, beside what the first seeds had shown."""
+    """Switches that were run once more with seeds named beforehand, beside what the first seeds had shown.
+
+    Only where the cell that they are one of has been run with such seeds too.
+    """
     rows = [row for study in studies for row in _again(config, study)]
     columns = (
         field("protocol", "Protocol", whole=True),
@@ -82,32 +85,39 @@ def again(config: Config, studies: Sequence[Study]) -> Iterator[Table]:
         Column("First seeds, points", lambda row: text.estimate({key: row[f"first_{key}"] for key in ENDS}), numeric=True),
         *minor(field("seeds", "Fresh seeds")),
     )
-    note = "Fresh: named before they were run, of both cells. p by Holm's method over the rows of a protocol."
+    note = (
+        "Fresh: named before they were run, of both cells. p by Holm's method over the rows of a protocol, those that were run."
+    )
     if rows:
         yield Table("switches-again", "Switches again, with fresh seeds", columns, rows, note, groups=1)
 
 
 def _again(config: Config, study: Study) -> Iterator[dict[str, Any]]:
-    rule, pairs = config.params.report, repeated(config, study)
-    of = {name: study.cells[name][0].switch_of for name in pairs}
-    fresh = {name: compare(study.cells[name][1], _with_fresh_seeds(config, study, of[name]), rule) for name in pairs}
+    rule, of = config.params.report, _with_fresh_seeds(config, study)
+    pairs = {name: first for name, first in repeated(config, study).items() if study.cells[name][0].switch_of in of}
+    fresh = {name: compare(study.cells[name][1], of[study.cells[name][0].switch_of], rule) for name in pairs}
     fields = adjusted(fresh)
     for name, first in pairs.items():
-        before = compare(study.cells[first][1], study.cells[of[name]][1], rule)
-        switch = Switch(name, of[name], changes(config, name, of[name]), fresh[name], fields[name]["p_holm"], by_test=False)
-        numbers = {f"first_{key}": getattr(before, key) for key in ENDS}
+        cell = study.cells[name][0]
+        before = compare(study.cells[first][1], study.cells[cell.switch_of][1], rule)
+        by_test = chosen_by_test(config.params, cell.recipe)
+        known = changes(config, name, cell.switch_of)
+        switch = Switch(name, cell.switch_of, known, fresh[name], fields[name]["p_holm"], by_test)
         head = {"protocol": study.protocol, "what": switch.what("`"), "seeds": text.seeds(fresh[name])}
-        yield head | numbers | fields[name]
+        verdict = {"verdict": "not comparable"} if by_test else {}
+        yield head | {f"first_{key}": getattr(before, key) for key in ENDS} | fields[name] | verdict
 
 
 def repeated(config: Config, study: Study) -> dict[str, str]:
-    """The cells that switch what an earlier one switches, with other seeds -> that earlier one."""
+    """The cells that switch what an earlier one switches, with none of its seeds -> that earlier one."""
     found: dict[str, str] = {}
     known: dict[tuple[str, str], str] = {}
-    for name in [name for name in study.cells if _is_switch(config, study, name)]:
-        of = study.cells[name][0].switch_of
-        first = known.setdefault((of, str(changes(config, name, of))), name)
-        if first != name:
+    for name, (cell, own) in study.cells.items():
+        if cell.switch_of not in study.cells or is_fresh(config, name):
+            continue
+        key = cell.switch_of, str(changes(config, name, cell.switch_of))
+        first = known.setdefault(key, name) if _is_switch(config, study, name) else known.get(key, name)
+        if first != name and not set(own.seeds) & set(study.cells[first][1].seeds):
             found[name] = first
     return found
 
@@ -117,10 +127,9 @@ def _is_switch(config: Config, study: Study, name: str) -> bool:
     return cell.switch_of in study.cells and not is_fresh(config, name) and cell.group not in config.answer.inputs
 
 
-def _with_fresh_seeds(config: Config, study: Study, name: str) -> Outcomes:
-    """The cell with fresh seeds that is `name` but for them; itself where there is none."""
-    fresh = [own for other, (cell, own) in study.cells.items() if cell.switch_of == name and is_fresh(config, other)]
-    return fresh[0] if fresh else study.cells[name][1]
+def _with_fresh_seeds(config: Config, study: Study) -> dict[str, Outcomes]:
+    """Cell -> the predictions of the one that is it but for fresh seeds."""
+    return {cell.switch_of: own for name, (cell, own) in study.cells.items() if is_fresh(config, name)}
 
 
 def adjusted(family: dict[str, Difference]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.answers.predictions import Study
+from pipeline.answers.words import SIGNED, verdict
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
@@ -75,7 +76,7 @@ def effects(protocol: str, found: Quarters, rule: Rule) -> Table:
     columns = (
         field("effect", "Effect"),
         field("input", "Input", whole=True),
-        field("verdict", "Verdict", whole=True),
+        Column("Verdict", _verdict, whole=True),
         Column("Points, interval", text.estimate, numeric=True),
         *minor(Column("p", lambda row: text.p_value(row["p"]), numeric=True)),
     )
@@ -85,6 +86,12 @@ def effects(protocol: str, found: Quarters, rule: Rule) -> Table:
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["input"] in CHANGES)
     return Table(f"inputs-effects-{protocol}", f"{protocol}: effects by input", columns, rows, note, strong, groups=1)
+
+
+def _verdict(row: Row) -> str:
+    """Better or worse are methods; an interaction, and what a change adds to an effect, lie above or below 0."""
+    found = str(row["verdict"])
+    return SIGNED.get(found, found) if row["input"] in CHANGES else verdict(row["effect"], found)
 
 
 def _of_effect(name: str, found: Quarters, rule: Rule) -> Iterator[Row]:

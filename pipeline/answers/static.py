@@ -22,8 +22,8 @@ KINDS = {(True, False): "sa", (False, True): "ta", (True, True): "sta"}
 MEAN = "mean of the recipes"
 KEYS = ("points", "low", "high", "p", "p_equivalent", "verdict")
 NOTE = (
-    "Weights: learned, one a joint, one a moment (a part of the clip), or both, the same for every clip. They have no stages of"
-    " training; attention has. All seeds of each, of attention and LSTM the fresh ones too. p are not adjusted for their number."
+    "Weights: learned, one a joint, one a moment (a part of the clip), or both, the same for every clip; trained without stages."
+    " All seeds of each, of attention and LSTM the fresh ones too. p are not adjusted for their number."
 )
 
 
@@ -62,7 +62,8 @@ def static(config: Config, study: Study, recipe: str) -> dict[str, Outcomes]:
     for cell, outcome in study.cells.values():
         network = config.params.methods[cell.method].network
         if isinstance(network, StaticAttention) and cell.recipe == recipe and not cell.switch_of:
-            found[f"static-{KINDS[network.joints, network.bins > 0]}"] = outcome
+            kind = KINDS.get((network.joints, network.bins > 0))
+            found |= {f"static-{kind}": outcome} if kind else {}
     return found
 
 
@@ -70,6 +71,7 @@ def _of_kind(kind: str, groups: Mapping[str, Mapping[str, Outcomes]], rule: Rule
     own = f"static-{kind}"
     pairs = {
         f"{TITLES[kind]} {text.MINUS} {WEIGHTS[kind]}": (kind, own),
+        f"{TITLES[kind]} without stages {text.MINUS} {WEIGHTS[kind]}": (f"{kind}-scratch", own),
         f"{WEIGHTS[kind]} {text.MINUS} {TITLES['lstm']}": (own, "lstm"),
     }
     for title, (one, other) in pairs.items():

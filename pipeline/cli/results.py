@@ -63,16 +63,20 @@ def answer() -> None:
 
 @click.command()
 @click.argument("names", metavar="[DATASET|GROUP|CELL]...", nargs=-1)
-@click.option("--accept", is_flag=True, help="Make the present results the baseline instead; of other cells it stays.")
-@click.option("--against", metavar="REV", default="", help="Compare with the baseline that this git revision has.")
+@click.option(
+    "--accept", is_flag=True, help="Make the present results the baseline instead; of other cells of the grid it stays."
+)
+@click.option("--against", metavar="REV", help="Compare with the baseline that this git revision has.")
 @click.option("--accuracy-alone", is_flag=True, help="Test equal predictions like others, too.")
 @click.option("--reproduced", is_flag=True, help="Ask instead whether the runs of the same seeds came out as the baseline's.")
-def check(names: tuple[str, ...], accept: bool, against: str, accuracy_alone: bool, reproduced: bool) -> None:
+def check(names: tuple[str, ...], accept: bool, against: str | None, accuracy_alone: bool, reproduced: bool) -> None:
     """Compare accuracy with the committed baseline; ends with code 1 where it fell (default: all cells in use)."""
     from pipeline.commands import baseline  # noqa: PLC0415
     from pipeline.commands import check as work  # noqa: PLC0415
     from pipeline.commands import reproduced as same  # noqa: PLC0415
 
+    if against == "":
+        raise click.UsageError("--against: expected a git revision, found nothing")
     if accept and (against or accuracy_alone or reproduced):
         raise click.UsageError("--accept goes with no other option")
     if reproduced and accuracy_alone:
@@ -81,9 +85,9 @@ def check(names: tuple[str, ...], accept: bool, against: str, accuracy_alone: bo
     if accept:
         baseline.accept(names)
     elif reproduced:
-        same.main(names, against)
+        same.main(names, against or "")
     else:
-        work.main(names, against, bytes_count=not accuracy_alone)
+        work.main(names, against or "", bytes_count=not accuracy_alone)
 
 
 @click.command()

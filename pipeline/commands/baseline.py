@@ -5,6 +5,7 @@ A file beside it has its SHA-256, so that an edit is noticed.
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import io
 import subprocess
@@ -31,9 +32,10 @@ TYPES = {"fold": "int64", "seed": "int64", "name": "str", "label": "int64", "pre
 
 
 def accept(names: Sequence[str] = ()) -> None:
-    """Make the predictions that are there of the cells named (see `selected`) the baseline; all are read before any is written.
+    """Make the predictions of the cells named (see `selected`) the baseline; all must be there, and all are read first.
 
-    What a baseline has of other cells of the grid stays, in use or not; what it has of cells that the grid has not goes. Where
+    What a baseline has of other cells of the grid stays, in use or not. What it has of cells that the grid has not goes where all
+    cells in use of the data set are accepted, and stays where some are named. Where
     `check.fewer_seeds` says that a data set runs fewer seeds than its baseline, a cell's baseline stays as well if its runs come
     again; raises `ResultsMissing` if they do not: the fewer seeds would not say how far seeds spread, and `check` would notice no
     fall.
@@ -47,14 +49,17 @@ def accept(names: Sequence[str] = ()) -> None:
         tables[dataset] |= _pools(dataset, old[dataset], tables[dataset])
     for dataset, found in tables.items():
         path, before = file_of(dataset), old[dataset]
-        kept = {name: table for name, table in before.items() if name in config.every and name not in found}
+        others = [name for name in before if name not in found]
+        gone = [name for name in others if name not in config.every and is_whole(config, dataset, list(found))]
+        kept = {name: before[name] for name in others if name not in gone}
+        new = "" if path.exists() else ", a new file"
         with whole(path) as unfinished:
             unfinished.write_bytes(as_csv(kept | found))
         write_digest(path)
-        print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}")
+        print(f"{path}: {sum(map(len, found.values()))} predictions of {', '.join(found)}{new}")
         if kept:
             print(f"  kept: those of {', '.join(kept)}")
-        if gone := [name for name in before if name not in config.every]:
+        if gone:
             print(f"  dropped: those of {', '.join(gone)}, which the grid of params.yaml does not have")
 
 
@@ -94,12 +99,17 @@ def selected(config: Config, names: Sequence[str] = ()) -> dict[str, list[str]]:
     """
     for name in names:
         if not any(name in names_of(config, cell) for cell in config.cells):
-            raise ParamsError(f"params.yaml: no cell of {not_in_use(config, name)}")
+            raise ParamsError(f"params.yaml: {not_in_use(config, name)}")
     found: dict[str, list[str]] = {}
     for cell in config.cells:
         if not names or set(names) & set(names_of(config, cell)):
             found.setdefault(config.cells[cell].dataset, []).append(cell)
     return found
+
+
+def is_whole(config: Config, dataset: str, names: Sequence[str]) -> bool:
+    """Whether these are all cells in use of a data set."""
+    return {name for name, cell in config.cells.items() if cell.dataset == dataset} <= set(names)
 
 
 def names_of(config: Config, cell: str) -> tuple[str, str, str]:
@@ -108,12 +118,14 @@ def names_of(config: Config, cell: str) -> tuple[str, str, str]:
 
 
 def not_in_use(config: Config, name: str) -> str:
-    """A data set, group or cell that is not in use, and how to use it."""
+    """That no cell of a data set, group or cell of that name is in use, and how to use it beside what is."""
     groups = list(dict.fromkeys(its.group for cell, its in config.every.items() if name in names_of(config, cell)))
     if groups:
-        return f"{name!r} is in use; run `python -m pipeline use {groups[0]}`"
-    known = ", ".join(config.params.use.groups)
-    return f"{name!r} is in use, and there is no such data set, group or cell; in use: {known}"
+        wanted = " ".join(dict.fromkeys([*config.params.use.groups, groups[0]]))
+        return f"no cell of {name!r} is in use; run `python -m pipeline use {wanted}`"
+    near = difflib.get_close_matches(name, [one for cell in config.every for one in names_of(config, cell)], 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no data set, group or cell {name!r}{hint}; groups in use: {', '.join(config.params.use.groups)}"
 
 
 def used(config: Config, dataset: str) -> list[str]:

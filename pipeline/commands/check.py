@@ -15,7 +15,7 @@ from math import isfinite
 import pandas as pd
 
 from pipeline.commands import locks
-from pipeline.commands.baseline import BASELINE, file_of, fresh, read, selected
+from pipeline.commands.baseline import BASELINE, file_of, fresh, is_whole, read, selected
 from pipeline.config import params as parameters
 from pipeline.config.params import Config
 from pipeline.core.errors import ResultsMissing
@@ -28,7 +28,7 @@ __all__ = ["BASELINE", "main"]
 
 MUCH = 10  # points: what is said of a cell whose seeds spread too far for a verdict
 LOOK = "`python -m pipeline check --reproduced` asks whether the runs of the same seeds came out as before"
-ADVICE = "a change that is wanted becomes the baseline with `python -m pipeline check --accept`; commit it with the reason"
+ADVICE = "a change that is wanted becomes the baseline with `python -m pipeline check --accept{names}`; commit it with the reason"
 
 
 def main(names: Sequence[str] = (), against: str = "", bytes_count: bool = True) -> None:
@@ -46,13 +46,16 @@ def main(names: Sequence[str] = (), against: str = "", bytes_count: bool = True)
     results, problems = collected([name for own in chosen.values() for name in own])
     pairs: dict[str, Pair] = {}
     for dataset, before in baselines.items():
-        problems += collect(config, dataset, before, {name: results[name] for name in chosen[dataset] if name in results}, pairs)
+        own = {name: results[name] for name in chosen[dataset] if name in results}
+        problems += [] if not is_whole(config, dataset, chosen[dataset]) else unknown(config, dataset, before)
+        problems += collect(config, dataset, before, own, pairs)
     fell: list[str] = []
-    guarded = [name for name in pairs if name in config.check.guarded.get(config.cells[name].dataset, [])]
+    family = [name for dataset in chosen for name in config.check.guarded.get(dataset, []) if name in config.cells]
+    guarded = [name for name in pairs if name in family]
     for name, pair in pairs.items():
-        change = regression.judge(pair, len(guarded), config.check)
+        change = regression.judge(pair, len(family), config.check)
         same = bytes_count and pair.identical
-        fall = regression.smallest(pair, len(guarded), config.check)
+        fall = regression.smallest(pair, len(family), config.check)
         print(line(name, pair, change, fall, guarded=name in guarded, same=same))
         problems += [] if same or name not in guarded else found(config, name, pair, change, fall)
         fell += [f"{name} by {-change.points:.1f}"] if not same and name not in guarded and change.points < -MUCH else []
@@ -62,7 +65,8 @@ def main(names: Sequence[str] = (), against: str = "", bytes_count: bool = True)
     if fell:
         print(f"fell by more than {MUCH} points without a guard, so no finding: {'; '.join(fell)}. {LOOK}")
     if problems:
-        raise AccuracyFell("\n  ".join([f"{len(problems)} finding(s) against the baseline:", *problems, ADVICE]))
+        advice = ADVICE.format(names="".join(f" {name}" for name in names))
+        raise AccuracyFell("\n  ".join([f"{len(problems)} finding(s) against the baseline:", *problems, advice]))
     print("no finding against the baseline")
 
 
@@ -80,6 +84,12 @@ def collected(names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], list[str]]
     return results, problems
 
 
+def unknown(config: Config, dataset: str, before: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Cells of the baseline that the grid has no more."""
+    gone = [name for name in before if name not in config.every]
+    return [f"{name}: in {file_of(dataset)}, but not in the grid of params.yaml" for name in gone]
+
+
 def collect(
     config: Config,
     dataset: str,
@@ -88,8 +98,7 @@ def collect(
     pairs: dict[str, Pair],
 ) -> list[str]:
     """Put what can be compared into `pairs`; returns what is missing. A cell without baseline is named and is no failure."""
-    gone = [name for name in before if name not in config.every]
-    problems = [f"{name}: in {file_of(dataset)}, but not in the grid of params.yaml" for name in gone]
+    problems: list[str] = []
     for name, after in results.items():
         if name not in before:
             print(f"{name}: new, {file_of(dataset)} does not have it")
@@ -144,6 +153,8 @@ def numbers(change: Change) -> str:
 def summary(config: Config, pairs: Mapping[str, Pair], guarded: Sequence[str]) -> str:
     """What the lines above mean."""
     rule, shown = config.check, [name for name in pairs if name not in guarded]
+    if shown and not guarded:
+        return f"none of these cells is guarded (params.yaml, check.guarded, says why): shown, not tested: {', '.join(shown)}"
     text = (
         f"{len(guarded)} guarded: alarms in at most {rule.false_alarms:.0%} of honest checks; "
         f"`notices` is the fall of a cell that is noticed in {rule.power:.0%} of checks"

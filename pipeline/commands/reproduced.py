@@ -18,6 +18,8 @@ from pipeline.errors import AccuracyFell
 from pipeline.results.regression import Pair
 from pipeline.results.statistics import compare, of_seeds, outcomes
 
+NOTHING = ("new", "not run", "no seed", "tested on other")
+
 
 def main(names: Sequence[str] = (), against: str = "") -> None:
     """Print of the cells in use, of those of `baseline.selected` where names are given, how the runs of the same seeds came out.
@@ -36,8 +38,8 @@ def main(names: Sequence[str] = (), against: str = "") -> None:
             except ResultsMissing as error:
                 lines[name] = f"not run here ({error})"
             print(f"{name}: {lines[name]}")
-    if all(line.startswith(("new", "not run")) for line in lines.values()):
-        raise ResultsMissing("none of the cells in use has predictions here and in the baseline; run `dvc repro`")
+    if all(line.startswith(NOTHING) for line in lines.values()):
+        raise ResultsMissing("none of these cells has predictions of the same seeds here and in the baseline; run `dvc repro`")
     if worse := [name for name, line in lines.items() if line.endswith("worse")]:
         raise AccuracyFell(f"worse than the baseline with the same seeds: {', '.join(worse)}")
 
