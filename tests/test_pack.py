@@ -70,7 +70,7 @@ def test_two_packs_have_the_same_bytes(project: Project, tmp_path: Path) -> None
 
 
 def test_without_a_report_or_cells_nothing_is_written(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="no cell of 'ntu' is in use, and there is neither such"):
+    with pytest.raises(ParamsError, match="there is no data set, group or cell 'ntu'"):
         pack.main("ntu", tmp_path / "x.zip")
     Path("reports/toy/metrics.json").unlink()
     with pytest.raises(ResultsMissing, match="expected a report of these results"):
