@@ -157,13 +157,18 @@ def test_the_committed_mean_is_that_of_data_sets_and_not_of_protocols() -> None:
     assert "nw-ucla-xsub is in no mean of data sets: it divides the recordings of nw-ucla-xview otherwise." in text
 
 
+def empty_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """Go to an empty project with the committed parameters; the committed predictions of SBU, which are not in it."""
+    (folder / "params.yaml").symlink_to(ROOT / "params.yaml")
+    (folder / "reports/baseline").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return pd.read_csv(ROOT / "reports/baseline/sbu.csv.gz")
+
+
 @pytest.fixture
 def sbu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """An empty project with the committed parameters, and the committed predictions of SBU without those of fresh seeds."""
-    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
-    (tmp_path / "reports/baseline").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    table = pd.read_csv(ROOT / "reports/baseline/sbu.csv.gz")
+    """In an empty project: the committed predictions of SBU without those of fresh seeds."""
+    table = empty_project(tmp_path, monkeypatch)
     return table[~table["cell"].str.endswith("-fresh")]
 
 

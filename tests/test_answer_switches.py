@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.commands import answer
-from tests.conftest import ROOT
+from tests.test_answer import empty_project
 
 PATH, TABLES, REPORT = (Path("reports") / name for name in ("baseline/sbu.csv.gz", "answers/tables", "answers/report.md"))
 MINUS = "\N{MINUS SIGN}"
@@ -18,11 +18,8 @@ STATIC = {"sa-lstm": "static-alpha-lstm", "ta-lstm": "static-beta-lstm", "sta-ls
 
 @pytest.fixture
 def sbu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """An empty project with the committed parameters, and the committed predictions of SBU's four methods."""
-    (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
-    (tmp_path / "reports/baseline").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    table = pd.read_csv(ROOT / "reports/baseline/sbu.csv.gz")
+    """In an empty project: the committed predictions of SBU's four methods."""
+    table = empty_project(tmp_path, monkeypatch)
     return table[table["cell"].str.fullmatch(r"sbu-(paper|tuned)-(sa-|ta-|sta-)?lstm")]
 
 
