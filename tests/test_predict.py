@@ -587,7 +587,7 @@ def test_a_folder_that_cannot_be_read_is_named(file: Path, tmp_path: Path, monke
     ("cell", "message"),
     [
         ("demo-sbu-stalstm", "params.yaml: the grid has no cell 'demo-sbu-stalstm'; in use are demo-sbu-lstm"),
-        ("sbu-paper-sta-lstm", "sbu-paper-sta-lstm: its group is not in use; run `python -m pipeline use sbu`"),
+        ("sbu-paper-sta-lstm", "sbu-paper-sta-lstm: its group is not in use; run `python -m pipeline use demo sbu`"),
     ],
 )
 def test_a_cell_that_is_not_in_use_is_one_clear_error(cell: str, message: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.answers.predictions import Study
-from pipeline.answers.words import SIGNED, verdict
+from pipeline.answers.words import METHODS, SIGNED, verdict
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
@@ -24,7 +24,6 @@ NAMES = {
     "velocity": "with velocities",
     "both": "with velocities, augmented",
 }
-METHODS = {"lstm": "LSTM", "sa": "SA-LSTM", "ta": "TA-LSTM", "sta": "STA-LSTM"}
 SHOWN = ("both", "spatial-alone", "temporal-alone", "interaction")
 # What a change of the input adds to an effect, the mean of its two places in the design.
 CHANGES = {

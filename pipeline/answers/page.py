@@ -9,7 +9,7 @@ from pipeline.answers import cells, earlier, inputs, pooled, searched, static
 from pipeline.answers.figure import Effects, forests
 from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import people
-from pipeline.answers.words import points, title, verdict
+from pipeline.answers.words import MEAN, points, title, verdict
 from pipeline.config.params import Config
 from pipeline.datasets.shared import registry as datasets
 from pipeline.report import text
@@ -21,7 +21,6 @@ from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Difference, Rule, can_show_equivalence, needed
 
 ALL = "mean of the data sets"
-MEAN = "mean of the recipes"
 EFFECTS_TITLE = "Effects, the mean of the recipes"
 ONLY = "Of accuracy alone; how runs spread stands under Every method, which networks failed in the report of the data set. "
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.answers.predictions import Study
-from pipeline.answers.words import points
+from pipeline.answers.words import MEAN, METHODS, points
 from pipeline.config.networks import StaticAttention
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.tables import Column, Row, Table, field, minor
 from pipeline.results.statistics import Outcomes, Rule, contrast
 
-TITLES = {"lstm": "LSTM", "sa": "SA-LSTM", "ta": "TA-LSTM", "sta": "STA-LSTM"}
 WEIGHTS = {"sa": "weights of joints", "ta": "weights of moments", "sta": "weights of joints and moments"}
 KINDS = {(True, False): "sa", (False, True): "ta", (True, True): "sta"}
-MEAN = "mean of the recipes"
 KEYS = ("points", "low", "high", "p", "p_equivalent", "verdict")
 NOTE = (
     "Weights: learned, one a joint, one a moment (a part of the clip), or both, the same for every clip; trained without stages."
@@ -70,9 +68,9 @@ def static(config: Config, study: Study, recipe: str) -> dict[str, Outcomes]:
 def _of_kind(kind: str, groups: Mapping[str, Mapping[str, Outcomes]], rule: Rule) -> Iterator[Row]:
     own = f"static-{kind}"
     pairs = {
-        f"{TITLES[kind]} {text.MINUS} {WEIGHTS[kind]}": (kind, own),
-        f"{TITLES[kind]} without stages {text.MINUS} {WEIGHTS[kind]}": (f"{kind}-scratch", own),
-        f"{WEIGHTS[kind]} {text.MINUS} {TITLES['lstm']}": (own, "lstm"),
+        f"{METHODS[kind]} {text.MINUS} {WEIGHTS[kind]}": (kind, own),
+        f"{METHODS[kind]} without stages {text.MINUS} {WEIGHTS[kind]}": (f"{kind}-scratch", own),
+        f"{WEIGHTS[kind]} {text.MINUS} {METHODS['lstm']}": (own, "lstm"),
     }
     for title, (one, other) in pairs.items():
         parts = {

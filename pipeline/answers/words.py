@@ -6,6 +6,9 @@ from pipeline.report import text
 from pipeline.report.tables import Row
 from pipeline.results.effects import EFFECTS
 
+MEAN = "mean of the recipes"
+METHODS = {"lstm": "LSTM", "sa": "SA-LSTM", "ta": "TA-LSTM", "sta": "STA-LSTM"}
+"""The four methods of the 2 x 2 design by role."""
 SIGNED = {"better": "above 0", "worse": "below 0"}
 """Verdicts of an interaction, which is neither good nor bad."""
 

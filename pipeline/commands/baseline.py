@@ -121,8 +121,7 @@ def not_in_use(config: Config, name: str) -> str:
     """That no cell of a data set, group or cell of that name is in use, and how to use it beside what is."""
     groups = list(dict.fromkeys(its.group for cell, its in config.every.items() if name in names_of(config, cell)))
     if groups:
-        wanted = " ".join(dict.fromkeys([*config.params.use.groups, groups[0]]))
-        return f"no cell of {name!r} is in use; run `python -m pipeline use {wanted}`"
+        return f"no cell of {name!r} is in use; run {locks.use_too(config, groups[0])}"
     near = difflib.get_close_matches(name, [one for cell in config.every for one in names_of(config, cell)], 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"there is no data set, group or cell {name!r}{hint}; groups in use: {', '.join(config.params.use.groups)}"

@@ -55,6 +55,11 @@ def opened() -> Iterator[Repo]:
         raise PipelineError(f"DVC: {error}") from error
 
 
+def use_too(config: Config, group: str) -> str:
+    """The command that brings a group into use beside those that are; `use` takes the whole list."""
+    return f"`python -m pipeline use {' '.join(dict.fromkeys([*config.params.use.groups, group]))}`"
+
+
 def entries(repo: Repo, folder: Path) -> list[Entry]:
     """The stages in a cell's folder with what of them is another than at the time of their entry."""
     return [compare(stage) for stage in repo.stage.load_all(str(folder / "dvc.yaml"))]
@@ -102,7 +107,7 @@ def refuse_stale(config: Config, names: Sequence[str]) -> None:
     for name in names:
         cell, _ = parameters.for_cell(config, name)
         if cell.group not in config.params.use.groups:  # DVC does not see it
-            raise ParamsError(f"{name}: its group is not in use; run `python -m pipeline use {cell.group}`")
+            raise ParamsError(f"{name}: its group is not in use; run {use_too(config, cell.group)}")
     stages = {f"{folder_of(name, config.every[name])}/dvc.yaml:evaluate": name for name in names}
     found = {stage: reasons for stage, status in _status(list(stages)).items() if (reasons := _changed(stage, status))}
     if found:
