@@ -219,13 +219,12 @@ def test_effects_by_input(sbu: pd.DataFrame) -> None:
 def test_recipes_of_their_own_stand_beside_the_frozen_ones(sbu: pd.DataFrame) -> None:
     """The predictions of recipe tuned in the place of a search's: the effects are those of that recipe."""
     sbu.to_csv("reports/baseline/sbu.csv.gz", index=False)
-    Path("reports/search").mkdir()
+    Path("reports/searched").mkdir()
     answer.main()
     assert "python -m pipeline search --method lstm" in Path("reports/answers/report.md").read_text()
     for method in ("lstm", "sa-lstm", "sta-lstm"):
-        stem = "sbu" if method == "sta-lstm" else f"sbu-{method}"
         own = sbu[sbu["cell"] == f"sbu-tuned-{method}"].assign(cell=method)
-        own.to_csv(f"reports/search/{stem}.csv.gz", index=False)
+        own.to_csv(f"reports/searched/sbu-{method}.csv.gz", index=False)
     answer.main()
     found = pd.read_csv("reports/answers/tables/searched-effects-sbu.csv").set_index("effect")
     frozen = pd.read_csv("reports/answers/tables/recipes.csv").query("recipe == 'tuned'").set_index("effect")

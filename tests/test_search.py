@@ -138,10 +138,10 @@ def test_other_training_parameters_are_other_networks(searched: Path) -> None:
 
 def test_another_method_has_the_same_candidates_in_its_own_record(searched: Path) -> None:
     search.main([], "lstm")
-    folder = searched / "reports" / "search"
+    folder = searched / "reports" / "searched"
     outcome = json.loads((folder / "demo-lstm.json").read_text())
     assert [c["method"] for c in outcome["candidates"]] == ["lstm", "lstm"] and outcome["method"] == "lstm"
-    assert not (folder / "demo.json").exists()
+    assert not (searched / "reports" / "search").exists()  # nothing that a report is made from
     table = pd.read_csv(folder / "demo-lstm.csv.gz", dtype={"name": str})
     assert list(table) == ["cell", "fold", "seed", "name", "label", "predicted"] and len(table) == 24 * 2
     right = (table["label"] == table["predicted"]).groupby(table["fold"]).mean() * 100

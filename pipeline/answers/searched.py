@@ -1,7 +1,7 @@
 """Effects where every method has the recipe of its own search: what it changes that `tuned` was searched for with STA-LSTM alone.
 
 `python -m pipeline search --method <method>` gives each method the same candidates and budget inside the training folds, and
-leaves the predictions for the outer folds in `reports/search`.
+leaves the predictions for the outer folds in `reports/searched`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Outcomes, Rule, outcomes, summarise
 
-FOLDER = Path("reports/search")
+FOLDER = Path("reports/searched")
 METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
 
 
@@ -25,21 +25,20 @@ def section(config: Config) -> Iterator[str | Table]:
     """Accuracies and effects of the methods that were searched for, by data set, or a word that there are none."""
     rule = config.params.report
     for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
-        found = of_dataset(config, dataset)
+        found = of_dataset(dataset)
         if len(found) > 1:
             yield accuracies(dataset, found, rule)
             yield effects(dataset, {role(config.params.methods[name]) or name: one for name, one in found.items()}, rule)
             return
     yield (
-        "Not run yet: a search for every method, as STA-LSTM had (`python -m pipeline search --method lstm`, and so on). Until"
+        "Not run yet: a search for every method, in its own record (`python -m pipeline search --method lstm`, and so on). Until"
         " then every comparison under `tuned` is one by a recipe that was searched for with STA-LSTM."
     )
 
 
-def of_dataset(config: Config, dataset: str) -> dict[str, Outcomes]:
-    """Method -> nested predictions, of the methods whose search stands in `reports/search`."""
-    own = config.every[config.search.cell].method
-    paths = {name: FOLDER / f"{dataset if name == own else f'{dataset}-{name}'}.csv.gz" for name in METHODS}
+def of_dataset(dataset: str) -> dict[str, Outcomes]:
+    """Method -> nested predictions, of the methods whose search stands in `reports/searched`."""
+    paths = {name: FOLDER / f"{dataset}-{name}.csv.gz" for name in METHODS}
     return {name: outcomes(predictions.read(path)) for name, path in paths.items() if path.exists()}
 
 

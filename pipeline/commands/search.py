@@ -6,7 +6,7 @@ over all d. The choice of f is the candidate with the best score inside f: no sa
 
 Networks are remembered in `.work/search`, so an interrupted search goes on where it was. Each is scored with every number of
 views that the search lists. The recipe of the project was searched for with STA-LSTM; `--method` gives another method the same
-candidates and the same budget, in a record of its own.
+candidates and the same budget, in a record of its own that no report is made from.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pipeline.core.skeletons import Store
 from pipeline.core.training.job import Job
 from pipeline.running import runs
 
-OUT, WORK = Path("reports/search"), SCRATCH / "search"
+OUT, OF_METHODS, WORK = Path("reports/search"), Path("reports/searched"), SCRATCH / "search"
 SEVERAL = ", "  # between the name of a candidate and its number of views
 RULE = (
     "Inside an outer fold, every other fold is answered by networks that saw neither; the candidate with the best mean accuracy"
@@ -100,8 +100,9 @@ class Plan:
 def main(only: list[str], method: str | None = None) -> None:
     """Train and score every candidate of section `search` that is not remembered; write its record and its nested predictions.
 
-    The record is `reports/search/<dataset>.json`, or `<dataset>-<method>.json` for a `method` other than that of the section's
-    cell, and the predictions stand beside it as `.csv.gz`. With names in `only`, score these alone and write nothing.
+    The record is `reports/search/<dataset>.json`, from which the report tells how a recipe was chosen; that of a `method` is
+    `reports/searched/<dataset>-<method>.json`. The predictions are `reports/searched/<dataset>-<method>.csv.gz` of either. With
+    names in `only`, score these alone and write nothing.
     """
     plan = plan_of(method)
     cell, section = plan.cell, plan.section
@@ -115,9 +116,9 @@ def main(only: list[str], method: str | None = None) -> None:
     answers = dict(zip(todo, answer(list(todo.values()), f"search@{cell.name}"), strict=True))
     outcome = summarise(plan, answers)
     if not only:
-        stem = OUT / (cell.dataset if method is None else f"{cell.dataset}-{method}")
-        outcome["outer"] = outer(plan, outcome["chosen"], stem.with_suffix(".csv.gz"))
-        write_json(outcome, stem.with_suffix(".json"))
+        stem = f"{cell.dataset}-{plan.method}"
+        outcome["outer"] = outer(plan, outcome["chosen"], OF_METHODS / f"{stem}.csv.gz")
+        write_json(outcome, OUT / f"{cell.dataset}.json" if method is None else OF_METHODS / f"{stem}.json")
     print(as_text(outcome))
 
 
