@@ -12,89 +12,37 @@ within 1e-4 of the largest; with TF32 and bfloat16 what is found is printed.
 from __future__ import annotations
 
 import math
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from benchmarks.epoch import CONFIG as NTU_CONFIG
 from benchmarks.epoch import CS_TRAIN, GATES, lengths_of, store_of
+from benchmarks.gpu_bench import Bench, Row, settings
+from benchmarks.gpu_runs import resume, sharing
 from benchmarks.many import Many, ManyTrainer
 from benchmarks.train_step import CONFIG as SBU_CONFIG
 from benchmarks.train_step import bare
-from pipeline.config.params import FILE, build, overlay, read
-from pipeline.config.resolve import plain
-from pipeline.core.files import sha256
 from pipeline.core.model import STALSTM, Config
-from pipeline.core.settings import Method, Settings
+from pipeline.core.settings import Settings
 from pipeline.core.skeletons import Meta
 from pipeline.core.training import phases as methods
-from pipeline.core.training import run as training_run
 from pipeline.core.training.batches import Batch, Clips
-from pipeline.core.training.job import Job
-from pipeline.core.training.job import Row as TableRow
 from pipeline.core.training.loop import Rate, Trainer
-from pipeline.running import runs
 
 METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
 TOLERANCE = 1e-4
 EPOCH_AIM_S, TABLE_AIM_S = 3.0, 300.0  # on an H100
 SBU_FRAMES, SBU_CLIPS, SBU_FOLDS, SEEDS = 24, 226, 5, 5  # 282 clips, four folds of five to train on
-
-
-class Row(NamedTuple):
-    """A line of the table: the measure, what, and what was found."""
-
-    measure: str
-    what: str
-    found: str
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where and how large: `small` sizes try the script itself."""
-
-    device: torch.device
-    small: bool
-    folder: Path
-
-    def size(self, full: int, small: int) -> int:
-        """One of the two."""
-        return small if self.small else full
-
-    def ready(self) -> float:
-        """The clock, once the device has done what it was given."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-    def seconds(self, step: Callable[[], object], times: int) -> float:
-        """Median seconds of a call, after one to warm up."""
-        step()
-        found = []
-        for _ in range(times):
-            start = self.ready()
-            step()
-            found.append(self.ready() - start)
-        return statistics.median(found)
-
-
-def settings(method: str, recipe: str, **training: object) -> tuple[Method, Settings]:
-    """Method and settings of a recipe of params.yaml."""
-    document = read()
-    changed = overlay(document, document["recipes"][recipe], f"recipes.{recipe}")
-    return plain(build(overlay(changed, {"training": training}, "gpu"), str(FILE)).params, method)
 
 
 def sbu_batch(config: Config, clips: int, seed: int = 0) -> Batch:
@@ -184,88 +132,6 @@ def ntu_batch(clips: int, frames: int) -> Batch:
     """Random clips of NTU's sizes, all of one length."""
     x = torch.randn(frames, clips, GATES, NTU_CONFIG.channels)
     return Batch(x, torch.ones(frames, clips, dtype=torch.bool), torch.randint(NTU_CONFIG.classes, (clips,)))
-
-
-# --- whole runs ---------------------------------------------------------------------------------------------------------------
-
-
-def job_of(bench: Bench, name: str, epochs: int, clips: int) -> Job:
-    """A run of `finetune` with recipe `paper` on random clips, on the device."""
-    folder = bench.folder / name
-    store, split = bench.folder / f"store-{clips}", bench.folder / f"split-{clips}.csv"
-    if not store.exists():
-        store_of(lengths_of(clips) // 4, store)
-        names = pd.read_csv(store / "index.csv")["name"]
-        parts = np.where(np.arange(clips) % 4 == 0, "validation", "train")
-        pd.DataFrame({"fold": 1, "name": names, "part": parts}).to_csv(split, index=False)
-    method, own = settings("sta-lstm", "paper", device=bench.device.type, unit="epochs", fit="train")
-    own = replace(own, finetune=replace(own.finetune, main=epochs, joint=epochs))
-    own = replace(own, training=replace(own.training, batch=16))
-    return Job(
-        stage="finetune",
-        fold=1,
-        seed=1,
-        method=method,
-        params=own,
-        store=store,
-        split=split,
-        start=None,
-        steps_before=0,
-        target=folder,
-        live=folder / "live.csv",
-        checkpoint=folder / "checkpoint.pt",
-    )
-
-
-class Stopped(Exception):
-    """Ends a run in its middle."""
-
-
-def resume(bench: Bench) -> Iterator[Row]:
-    """A run that is stopped and goes on against one that is not; two runs that are not."""
-    clips, epochs = bench.size(256, 24), bench.size(4, 2)
-    whole, again, cut = (job_of(bench, name, epochs, clips) for name in ("whole", "again", "cut"))
-    for job in (whole, again):
-        training_run.train(job)
-    module: Any = training_run
-    every, write = module.CHECKPOINT_EVERY_S, module.write_live
-
-    def stop(job: Job, rows: list[TableRow]) -> None:
-        write(job, rows)
-        if len(rows) == epochs + 1:  # in the second phase
-            raise Stopped
-
-    module.CHECKPOINT_EVERY_S, module.write_live = -1.0, stop
-    try:
-        training_run.train(cut)
-    except Stopped:
-        module.write_live = write
-        training_run.train(cut)
-    finally:
-        module.CHECKPOINT_EVERY_S, module.write_live = every, write
-    yield Row("resume", "stopped and resumed against uninterrupted", differ(whole, cut))
-    yield Row("twice", "the same run twice", differ(whole, again))
-
-
-def differ(a: Job, b: Job) -> str:
-    """How far the weights of two runs are apart."""
-    if sha256(a.target / "model.pt") == sha256(b.target / "model.pt"):
-        return "bit for bit"
-    one, two = (torch.load(job.target / "model.pt", weights_only=True) for job in (a, b))
-    return f"NOT the same bits; weights up to {max(float((one[n] - two[n]).abs().max()) for n in one):.1e} apart"
-
-
-def sharing(bench: Bench) -> Iterator[Row]:
-    """Several runs at once on one card, as the stages start them."""
-    count = bench.size(8, 2)
-    jobs = [replace(job_of(bench, f"shared-{n}", bench.size(2, 1), bench.size(256, 24)), seed=n) for n in range(count)]
-    start = time.perf_counter()
-    runs.run_all(training_run.train, jobs, "sharing")
-    took, used = time.perf_counter() - start, ""
-    if bench.device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(bench.device)
-        used = f"; afterwards {(total - free) / 1e9:.1f} of {total / 1e9:.0f} GB in use"
-    yield Row("sharing", f"{count} runs on one device", f"all finished in {took:.1f} s with their start{used}")
 
 
 # --- speed --------------------------------------------------------------------------------------------------------------------
