@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import params as parameters
+from tests.conftest import ROOT
 from tests.test_confirm import CELL, dvc, edit, run, trained
 
 __all__ = ["trained"]
@@ -156,3 +158,19 @@ def test_nothing_kept_is_said(clone: Path) -> None:
     ):
         done = pipeline(clone, command)
         assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(said)
+
+
+def test_all_that_is_committed_can_be_restored(tmp_path: Path) -> None:
+    """What the repository keeps is what its locks have: else a clone could not make a report of it."""
+    for name in ("pipeline", "cells", "reports"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".dvc").mkdir()
+    for name in (".gitignore", ".dvcignore", ".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    run(tmp_path, "git", "init", "-q")
+    every = parameters.load(ROOT / "params.yaml").every
+    kept = sorted(path.stem for path in (ROOT / "reports/results").glob("*/*.zip"))
+    assert pipeline(tmp_path, "use", *dict.fromkeys(every[name].group for name in kept)).returncode == 0
+    done = pipeline(tmp_path, "restore", *kept)
+    assert done.returncode == 0, done.stderr
+    assert sorted(re.findall(r"(?m)^data/results/\w+/(\S+): restored, 6 files$", done.stdout)) == kept
