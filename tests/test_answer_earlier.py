@@ -65,3 +65,20 @@ def test_the_answer_in_words(table: pd.DataFrame) -> None:
 
 def test_without_any_there_is_no_answer() -> None:
     assert earlier.paragraph([]) == "**RQ4.** Not run."
+
+
+def test_synthetic_rows_have_a_table_of_their_own(table: pd.DataFrame) -> None:
+    """Called synthetic in title, column and note, in the order of the grid, without rank; the answers stay as they were."""
+    before = Path("reports/answers/report.md").read_text()
+    assert "(group `demo-earlier` of params.yaml)" in before
+    names = {"demo-sbu-sta-lstm": 2, "demo-sbu-lstm": 5, "demo-ntu-cs-lie-group": 1, "demo-sbu-sa-lstm": 3}
+    found = [predictions(name, wrong) for name, wrong in names.items()]
+    pd.concat(found).to_csv("reports/baseline/demo.csv.gz", index=False)
+    answer.main()
+    rows = pd.read_csv("reports/answers/tables/earlier-synthetic.csv")
+    assert rows["cell"].tolist() == ["demo-sbu-lstm", "demo-sbu-sta-lstm", "demo-ntu-cs-lie-group"]
+    assert rows["mean"].tolist() == [75.0, 90.0, 95.0]
+    after = Path("reports/answers/report.md").read_text()
+    shown = after.split("## The paper's rows on synthetic data")[1].split("## ")[0]
+    assert "SYNTHETIC data" in shown and "Accuracy, SYNTHETIC (%)" in shown and "says nothing of people" in shown
+    pd.testing.assert_frame_equal(pd.read_csv("reports/answers/tables/earlier.csv"), table)

@@ -15,7 +15,7 @@ from pipeline.commands import search
 from pipeline.config import params as parameters
 from pipeline.config.commands import Candidate
 from pipeline.core.errors import ParamsError
-from tests.conftest import write_params
+from tests.conftest import ROOT, write_params
 
 FOLDS = (1, 2, 3, 4)
 
@@ -157,6 +157,16 @@ def test_the_method_of_a_candidate(searched: Path) -> None:
     assert search.plan_of("lstm").scratch == "lstm"  # has no stages
     with pytest.raises(ParamsError, match=r"methods has no 'gru'; it has .*sta-lstm"):
         search.plan_of("gru")
+    with pytest.raises(ParamsError, match="methods has no ''"):
+        search.plan_of("")
+
+
+def test_a_method_that_no_gradient_trains_has_nothing_to_search_for(searched: Path) -> None:
+    document = parameters.read()
+    document["methods"]["quads"] = parameters.read(ROOT / "params.yaml")["methods"]["skeletal-quads"]
+    write_params(document)
+    with pytest.raises(ParamsError, match=r"methods\.quads: no gradient trains it"):
+        search.plan_of("quads")
 
 
 def test_a_name_that_is_no_candidate(searched: Path) -> None:

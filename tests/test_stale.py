@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 GROUPS = ["demo", "sbu", "sbu-switches", "sbu-more", "sbu-earlier"]
 REPORTS = {  # reports that anyone can make, since the results behind them are kept: the groups that each is of
     "utkinect": ["utkinect"],
-    "sbu": ["sbu", "sbu-switches", "sbu-earlier", "sbu-classic", "sbu-nets", "sbu-static"],
+    "sbu": ["sbu", "sbu-switches", "sbu-earlier", "sbu-classic", "sbu-nets"],
 }
 CONFIG = parameters.load(ROOT / "params.yaml")
 CELLS = {name: cell for name, cell in CONFIG.every.items() if cell.group in GROUPS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.answers import cells, earlier, inputs, pooled, searched, static
+from pipeline.answers import cells, earlier, inputs, pooled, searched, static, synthetic
 from pipeline.answers.figure import Effects, forests
 from pipeline.answers.predictions import Study, counted
 from pipeline.answers.sensitivity import people
@@ -25,8 +25,8 @@ EFFECTS_TITLE = "Effects, the mean of the recipes"
 ONLY = "Of accuracy alone; how runs spread stands under Every method, which networks failed in the report of the data set. "
 
 
-def build(config: Config, studies: Sequence[Study]) -> Page:
-    """The page; every number comes from the predictions of `studies`."""
+def build(config: Config, studies: Sequence[Study], generated: Sequence[Study]) -> Page:
+    """The page; every number comes from the predictions of `studies`, but those of one table, from those of `generated` data."""
     rule = config.params.report
     found = {study.protocol: of_study(study, rule) for study in studies}
     pool = {study.protocol: found[study.protocol] for study in counted(studies)}
@@ -51,6 +51,7 @@ def build(config: Config, studies: Sequence[Study]) -> Page:
         Section("Each method with a recipe of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Earlier methods", (before,)),
+        Section("The paper's rows on synthetic data", tuple(synthetic.section(config, generated))),
         Section("Every method", (cells.accuracies(studies, rule),)),
         Section("Switches", (cells.switches(config, studies), *cells.again(config, studies))),
         Section(
@@ -310,7 +311,7 @@ def _method(config: Config, studies: Sequence[Study]) -> Iterator[str]:
         counts.append(f"{study.protocol} ({size}, folds: {len(set(one.folds.tolist()))}, recipes {recipes})")
     yield (
         f"From the predictions in reports/baseline: {'; '.join(counts)}. `python -m pipeline answer` makes this page again."
-        " Synthetic data are left out, and of the effects switches and recipes that choose by test"
+        " Synthetic data are left out but for a table of their own, and of the effects switches and recipes that choose by test"
         " data. The ten effects are named in pipeline/results/effects.py; their p are not adjusted for their number. An effect"
         " over several recipes is their mean for each sequence, whether they agree or not. Where folds leave one subject out, the"
         " unit is the subject."

@@ -1,4 +1,4 @@
-"""The committed predictions of the real data sets, by protocol and cell."""
+"""The committed predictions, by protocol and cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPES = {"cell": "str", "fold": "int64", "seed": "int64", "name": "str", "label"
 
 @dataclass(frozen=True)
 class Study:
-    """A protocol of a real data set: predictions of its cells in the order of `params.yaml`.
+    """A protocol of a data set: predictions of its cells in the order of `params.yaml`.
 
     `recipes`: recipe -> role (a key of `pipeline.report.analysis.ROLES`) -> predictions, without earlier methods and switches.
     """
@@ -93,12 +93,12 @@ def is_fresh(config: Config, name: str) -> bool:
     return cell.switch_of in config.every and not changes(config, name, cell.switch_of)
 
 
-def studies(config: Config) -> list[Study]:
-    """Every protocol of a real data set with committed predictions, in the order of `params.yaml`."""
+def studies(config: Config, *, synthetic: bool = False) -> list[Study]:
+    """Every protocol with committed predictions, in the order of `params.yaml`: of real data sets, or of synthetic ones alone."""
     found = []
     for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
         path = FOLDER / f"{dataset}.csv.gz"
-        if path.exists() and not datasets.load(dataset).SYNTHETIC:
+        if path.exists() and datasets.load(dataset).SYNTHETIC is synthetic:
             found += list(_of_dataset(config, dataset, read(path)))
     return found
 

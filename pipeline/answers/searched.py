@@ -22,18 +22,19 @@ METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
 
 
 def section(config: Config) -> Iterator[str | Table]:
-    """Accuracies and effects of the methods that were searched for, by data set, or a word that there are none."""
-    rule = config.params.report
-    for dataset in dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values()):
-        found = of_dataset(dataset)
+    """Accuracies of the methods that were searched for, by data set, and effects between them; or which search is missing."""
+    rule, every = config.params.report, dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values())
+    searched = {dataset: found for dataset in every if (found := of_dataset(dataset))}
+    for dataset, found in searched.items():
+        yield accuracies(dataset, found, rule)
         if len(found) > 1:
-            yield accuracies(dataset, found, rule)
             yield effects(dataset, {role(config.params.methods[name]) or name: one for name, one in found.items()}, rule)
-            return
-    yield (
-        "Not run yet: a search for every method, in its own record (`python -m pipeline search --method lstm`, and so on). Until"
-        " then every comparison under `tuned` is one by a recipe that was searched for with STA-LSTM."
-    )
+    missing = [name for name in METHODS if not any(name in found for found in searched.values())]
+    if missing:
+        yield (
+            f"Not run yet: the same search for {text.joined(missing)} (`python -m pipeline search --method {missing[0]}`). Until"
+            " then comparisons under `tuned` are by a recipe that was searched for with STA-LSTM."
+        )
 
 
 def of_dataset(dataset: str) -> dict[str, Outcomes]:

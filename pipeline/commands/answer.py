@@ -22,5 +22,5 @@ def main() -> str:
     if not found:
         raise ResultsMissing(f"{PREDICTIONS}: expected predictions of a real data set, found none; `check --accept` writes them")
     with whole_folder(FOLDER) as folder:
-        page.write(answers.build(config, found), folder)
+        page.write(answers.build(config, found, studies(config, synthetic=True)), folder)
     return f"{FOLDER / 'report.html'}: {', '.join(study.protocol for study in found)}"

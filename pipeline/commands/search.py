@@ -26,6 +26,7 @@ import pandas as pd
 
 from pipeline.config import params as parameters
 from pipeline.config.commands import Candidate, Search
+from pipeline.config.networks import FITTED
 from pipeline.config.resolve import plain
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
@@ -123,15 +124,22 @@ def main(only: list[str], method: str | None = None) -> None:
 
 
 def plan_of(method: str | None) -> Plan:
-    """The search of params.yaml, for its cell's method or another; `ParamsError` where params.yaml has no such method.
+    """The search of params.yaml, for its cell's method or another.
+
+    `ParamsError` where params.yaml has no such method, or no gradient trains it: what the candidates change it does not read.
 
     From scratch a method is called `<method>-scratch`; one that has no stages anyway stays itself.
     """
     config = parameters.load()
-    name, methods = method or config.every[config.search.cell].method, config.params.methods
+    name, methods = config.every[config.search.cell].method if method is None else method, config.params.methods
     scratch = f"{name}-scratch" if name in methods and methods[name].staged else name
     if missing := [one for one in (name, scratch) if one not in methods]:
         raise ParamsError(f"params.yaml: methods has no {missing[0]!r}; it has {', '.join(methods)}")
+    network = methods[name].network
+    if network is not None and network.kind in ("window-svm", *FITTED):
+        raise ParamsError(
+            f"params.yaml: methods.{name}: no gradient trains it, and the candidates of `search` change how networks learn"
+        )
     return Plan(cells.load(config.search.cell, "finetune"), config.search, name, scratch)
 
 
