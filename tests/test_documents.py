@@ -220,6 +220,19 @@ def test_every_method_of_sbu_in_the_results_is_that_of_the_answers() -> None:
                 assert numbers == pytest.approx(rows.loc[("sbu", recipe, method), keys].tolist(), abs=0.051), (method, recipe)
 
 
+def test_the_search_of_a_method_in_the_results_is_that_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/searched-sbu.csv", index_col="method")
+    link = r"\[([\d.]+)\]\(\.\./reports/searched/sbu-([\w-]+)\.json\)\s+\[([\d.]+),\s([\d.]+)\]"
+    found = re.findall(link, (ROOT / "docs/results.md").read_text())
+    assert [method for _, method, *_ in found] == rows.index.tolist()
+    for mean, method, low, high in found:
+        assert [float(mean), float(low), float(high)] == pytest.approx(
+            rows.loc[method, ["mean", "low", "high"]].tolist(), abs=0.051
+        )
+
+
 def test_citation_is_valid() -> None:
     """What the schema of CFF 1.2.0 asks for; and the version is that of the package."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text())
