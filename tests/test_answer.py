@@ -97,7 +97,7 @@ def test_people_are_found_by_groups(pattern: str, message: str) -> None:
 def test_committed_answers_are_those_of_the_committed_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
     (tmp_path / "reports").mkdir()
-    for folder in ("baseline", "search", "paper.csv"):
+    for folder in ("baseline", "searched", "paper.csv"):
         (tmp_path / "reports" / folder).symlink_to(ROOT / "reports" / folder)
     monkeypatch.chdir(tmp_path)
     assert "sbu" in answer.main()

@@ -279,7 +279,7 @@ def test_notes_to_rows_have_their_own_marks(project: Project) -> None:
     assert marked == ["Raw skeleton (Ji et al.) *", "Joint feature (Ji et al.) *", "ST-LSTM + trust gates (Liu et al.) †"]
     note = (
         r"\* no description with its parameters was found: ours is a reading in their spirit and never ranked."
-        " † probably not in the paper's own table; not re-run."
+        " † probably not in the paper's own table."
     )
     assert any(line.startswith(note) for line in lines)
     written = (REPORT / "tables" / "comparison-sbu.tex").read_text()
