@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -48,6 +49,16 @@ def own_surroundings() -> None:
     for name in [name for name in os.environ if name.startswith("PIPELINE_") or name.endswith("_SOURCE")]:
         del os.environ[name]
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+def as_git_has_it(folder: Path) -> None:
+    """The committed pipelines, locks, code and reports in a repository of their own: no data, no results."""
+    for name in ("pipeline", "cells", "reports"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".dvc").mkdir()
+    for name in (".gitignore", ".dvcignore", ".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
 
 
 def in_a_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

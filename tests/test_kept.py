@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import params as parameters
-from tests.conftest import ROOT
+from tests.conftest import ROOT, as_git_has_it
 from tests.test_confirm import CELL, dvc, edit, run, trained
 
 __all__ = ["trained"]
@@ -162,12 +162,7 @@ def test_nothing_kept_is_said(clone: Path) -> None:
 
 def test_all_that_is_committed_can_be_restored(tmp_path: Path) -> None:
     """What the repository keeps is what its locks have: else a clone could not make a report of it."""
-    for name in ("pipeline", "cells", "reports"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / ".dvc").mkdir()
-    for name in (".gitignore", ".dvcignore", ".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    run(tmp_path, "git", "init", "-q")
+    as_git_has_it(tmp_path)
     every = parameters.load(ROOT / "params.yaml").every
     kept = sorted(path.stem for path in (ROOT / "reports/results").glob("*/*.zip"))
     assert pipeline(tmp_path, "use", *dict.fromkeys(every[name].group for name in kept)).returncode == 0

@@ -20,7 +20,7 @@ from pipeline.commands import imports
 from pipeline.config import params as parameters
 from pipeline.config.resolve import stages_of
 from pipeline.core.cell import network_code
-from tests.conftest import ROOT
+from tests.conftest import ROOT, as_git_has_it
 
 GROUPS = ["demo", "sbu", "sbu-switches", "sbu-more", "sbu-earlier"]
 REPORTS = {  # reports that anyone can make, since the results behind them are kept: the groups that each is of
@@ -38,12 +38,7 @@ BARE = {module.path for module in GRAPH.values() if imports.is_bare_package(modu
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as git has it, all groups of the committed locks in use, parameters resolved."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("pipeline", "cells", "reports"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / ".dvc").mkdir()
-    for name in (".gitignore", ".dvcignore", ".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
-        shutil.copy(ROOT / name, folder / name)
-    run(folder, "git", "init", "-q")
+    as_git_has_it(folder)
     pipeline(folder, "use", *GROUPS)
     pipeline(folder, "resolve")
     return folder
