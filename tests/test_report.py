@@ -526,3 +526,32 @@ def test_a_complete_data_set_is_no_part(real: Project, monkeypatch: pytest.Monke
     report.main("toy")
     assert "A PART" not in (REPORT / "report.md").read_text() and "part" not in table("headline")
     assert "part" not in json.loads((REPORT / "metrics.json").read_text())["sbu"]["paper"]["sta-lstm"]
+
+
+def test_gains_that_the_paper_states_are_said_once(real: Project) -> None:
+    for recipe in ("paper", "warm"):
+        for method in ("lstm", "sa-lstm", "sta-lstm"):
+            real.cell(method, lstm_is_right if method == "lstm" else sta_is_right, recipe=recipe)
+    report.main("toy")
+    answer = next(line for line in (REPORT / "report.md").read_text().splitlines() if line.startswith("**RQ1"))
+    assert answer.count("The paper says about") == 1
+    assert answer.endswith("naming data set or protocol (beside sbu, recipe paper; sbu, recipe warm).")
+
+
+def test_regularised_is_for_methods_that_a_recipe_has_a_penalty_for(project: Project) -> None:
+    project.recipes.append("bare: {objective: {lambda3: 0.0}}")
+    for method in ("lstm", "sa-lstm", "sta-lstm", "sta-lstm-noreg"):
+        project.cell(method, lstm_is_right, recipe="bare")
+    report.main("toy")
+    rows = pd.read_csv(REPORT / "tables" / "ablation-toy-sbu.csv", keep_default_na=False).set_index(["recipe", "method"])
+    found = rows["regularised"].astype(str).str.lower()
+    assert found["bare"][["lstm", "sa-lstm", "sta-lstm", "sta-lstm-noreg"]].tolist() == ["", "true", "true", "false"]
+    assert found["paper", "lstm"] == "true"
+
+
+def test_columns_of_validation_are_there_where_anything_was_validated(of_synthetic: Path, real: Project) -> None:
+    assert "Best validation (%)" in (of_synthetic / "report.md").read_text()
+    for cell in Path("data/results/toy").rglob("history.csv"):
+        pd.read_csv(cell).assign(validation_accuracy=None).to_csv(cell, index=False)
+    report.main("toy")
+    assert "validation (%)" not in (REPORT / "report.md").read_text()

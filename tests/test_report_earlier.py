@@ -105,20 +105,42 @@ def test_p_is_adjusted_over_the_earlier_methods_of_a_recipe(project: Project) ->
     assert list(verdicts()) == ["sbu, recipe paper", "sbu, recipe warm"]
 
 
+def test_a_method_without_gradient_is_run_once_and_stands_under_every_recipe(project: Project) -> None:
+    for method, wrong in (("lstm", 6), ("sta-lstm", 6), ("hbrnn", 7)):
+        project.cell(method, first(wrong), recipe="warm")
+    project.cell(SVM, first(0))  # under `paper` alone: 100 %
+    report.main("toy")
+    rows = table("earlier-sbu").set_index(["recipe", "method"])
+    assert float(rows.loc[("paper", SVM), "sta_points"]) == -10
+    assert float(rows.loc[("warm", SVM), "sta_points"]) == -20
+    assert float(rows.loc[("warm", SVM), "sta_p_holm"]) == pytest.approx(2 * paired(6, 30), abs=1e-4)  # a family of two
+    assert ("warm", "p-lstm") not in rows.index
+    ranks = table("panel-sbu").set_index(["recipe", "method"])["rank"].astype(int)
+    assert ranks["warm"].to_dict() == {"hbrnn": 3, SVM: 1, "sta-lstm": 2} and ranks["paper", SVM] == 1
+    assert verdicts() == {"sbu, recipe paper": earlier.WORSE, "sbu, recipe warm": earlier.WORSE}
+    of = table("comparison-sbu").set_index("method").loc[SVM]
+    assert float(of["paper mean"]) == float(of["warm mean"]) == 100
+    once = "A method that no gradient trains is run once and stands under every recipe."
+    assert page().count(once) == 3
+
+
 def test_all_seeds_of_both_are_used(project: Project) -> None:
     project.cell("sta-lstm", lambda _n, place, seed: place >= 3 * seed)  # 90 % with seed 1, 80 % with seed 2
     project.cell("hbrnn", first(15), few=True)
     report.main("toy")
     assert float(table("earlier-sbu").set_index("method").loc["hbrnn", "sta_points"]) == 35.0
-    assert "(95 % interval" in paragraph("RQ4") and "2 and 1 seeds)" in paragraph("RQ4")
+    low, high = table("earlier-sbu").set_index("method").loc["hbrnn", ["sta_low", "sta_high"]].astype(float)
+    assert f"Hierarchical RNN (Du et al.) (+35.00 [{low:.2f}, {high:.2f}])" in paragraph("RQ4")
 
 
 def test_fourth_answer_names_every_method_run_again_then_the_reported_numbers(project: Project) -> None:
     report.main("toy")
     answer = paragraph("RQ4")
     assert "Better than some of the methods re-run (sbu)." in answer
-    assert "Hierarchical RNN (Du et al.) has 50.00 %, STA-LSTM minus it +40.00 points (95 % interval" in answer
-    assert "P-LSTM (Shahroudy et al.) has 88.33 %, STA-LSTM minus it +1.67 points" in answer and "Holm's method" in answer
+    assert (
+        "On sbu, of the methods re-run on the same sequences, it is better than Hierarchical RNN (Du et al.) (+40.00 [" in answer
+    )
+    assert "; undecided beside P-LSTM (Shahroudy et al.) (+1.67 [" in answer and "Holm's method" in answer
     assert (
         answer.index("re-run on the same sequences") < answer.index("our STA-LSTM has 90.00 %") < answer.index("Not run on sbu")
     )

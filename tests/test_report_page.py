@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.commands import stamp
 from pipeline.core.errors import PipelineError, ResultsMissing
-from pipeline.report import latex
+from pipeline.report import latex, markup
 from pipeline.report.tables import Column, Table, field, minor
 from pipeline.results.calibration import calibration
 from pipeline.stages import report
@@ -75,6 +75,20 @@ def test_every_table_has_its_anchor_files_and_command(made: Path) -> None:
     assert "<!-- stamp -->" in page
 
 
+def test_no_line_breaks_a_number_where_there_is_room(tmp_path: Path) -> None:
+    columns = (field("who", "Who"), Column("Ours (%)", lambda row: row["ours"], numeric=True))
+    rows = [{"who": "a", "ours": "88.52 ± 0.54 (5 runs)"}, {"who": "b", "ours": "[84.70, 91.48]"}, {"who": "c", "ours": "0.10"}]
+    html = markup.to_html(Table("t", "T", columns, rows))
+    runs = '<span class="minor"> <span class="kept">(5 runs)</span></span>'
+    assert f'<td class="number"><span class="whole">88.52 ± 0.54</span>{runs}</td>' in html
+    assert '<td class="number"><span class="whole">[84.70, 91.48]</span></td>' in html and '<td class="number">0.10</td>' in html
+
+
+def test_a_heading_says_that_its_name_is_a_recipe() -> None:
+    table = Table("t", "T", (field("place", "Where"), field("recipe", "Recipe")), [{"place": "sbu", "recipe": "paper"}], groups=2)
+    assert table.heading(0) == "sbu, recipe paper"
+
+
 def test_verdicts_stand_before_sentences(made: Path) -> None:
     for page in [made / "report.md", ROOT / "reports/answers/report.md"]:
         text = page.read_text()
@@ -128,7 +142,8 @@ def test_long_tables_are_no_floats(tmp_path: Path) -> None:
 
 def test_latex_is_for_a_column(made: Path) -> None:
     files = [path for folder in (made, *committed()) for path in (folder / "tables").glob("*.tex")]
-    assert len(files) > 60
+    labels = [re.findall(r"\\label\{tab:[^}]+\}", path.read_text()) for path in files]
+    assert len(files) > 60 and len({name for names in labels for name in names}) == len(files)  # a paper may have them all
     for path in files:
         text = "".join(line for line in path.read_text().splitlines(True) if not line.startswith("%"))
         columns = re.search(r"\\begin\{(?:tabularx\}\{\\columnwidth|longtable)\}\{@\{\}(.*)@\{\}\}\n", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET  # our own drawings
 from dataclasses import replace
 from pathlib import Path
@@ -194,6 +195,17 @@ def test_inline_figures_follow_the_pages_colours(loaded: results.Results) -> Non
     inline = figure.inline()
     assert figures.INK not in inline and figures.PAPER not in inline and "currentColor" in inline
     assert inline.startswith('<svg role="img" aria-label="Training curves on toy-sbu: LSTM ends at loss 0.031;')
+
+
+def test_many_names_stand_one_below_another_under_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path).prepare().install(monkeypatch)
+    methods = ["lstm", "sa-lstm", "ta-lstm", "sta-lstm", "sta-lstm-noreg", "sta-lstm-scratch", "static-attention-lstm"]
+    for method in methods:
+        project.cell(method, lambda _n, _p, _s: True)
+    svg = figures.curves(analyse(results.load("toy", parameters.load(), parameters.provenance()))[0], "paper").svg
+    names = "|".join(re.escape(text.label(method)) for method in methods)
+    found = re.findall(rf"(?:translate|rotate)\([^)]* ([\d.]+)\)\">(?:{names})<", svg)
+    assert len(found) == 7 and min(np.diff(sorted(map(float, found)))) > 9
 
 
 def test_confusion_matrix_tells_its_diagonal(loaded: results.Results) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_differences_take_all_seeds_and_are_adjusted_together(project: Project) 
 
 def test_established_switches_are_listed_and_those_chosen_by_test_data_never(project: Project) -> None:
     report.main("toy")
-    text = section("What the gap to the paper consists of")
+    text = section("One thing switched at a time")
     arrow = "\N{RIGHTWARDS ARROW}"
     sentence = (
         f"of 2 switches that can be compared, 1 established: model.alpha_scale: joints {arrow} one (\N{MINUS SIGN}50.00 points)."
@@ -124,11 +125,23 @@ def test_recipe_that_chooses_by_test_data_is_for_switches_alone(project: Project
 
 def test_figure_is_sorted_and_described(project: Project) -> None:
     report.main("toy")
-    alt = next(line for line in section("What the gap").splitlines() if line.startswith("!"))
+    alt = next(line for line in section("One thing switched").splitlines() if line.startswith("!"))
     order = [alt.index(word) for word in ("alpha_scale", "normalize.sbu.order", "score_norm")]
     assert order == sorted(order) and "established after adjustment" in alt
     svg = (REPORT / "figures" / "switches-toy-sbu.svg").read_text()
     assert "model.alpha_scale: joints" in svg and "NOT COMPARABLE" in svg
+
+
+def test_labels_of_the_figure_lie_between_their_intervals(project: Project) -> None:
+    """One has many lines and stands below others: they must end below the interval that follows."""
+    recipe = "many: {augment: {mirror: 0.5, turn: 0.5, yaw: 0.3, scale: 0.1, window: 0.8, noise: 0.02}}"
+    project.recipes.append(recipe)
+    project.cell("sta-lstm", lambda _n, place, _s: place > 5, recipe="many", switch_of="sta-lstm")
+    report.main("toy")
+    svg = (REPORT / "figures" / "switches-toy-sbu.svg").read_text()
+    found = re.findall(r"(?:translate|rotate)\([^)]* ([\d.]+)\)\">[^<]*\N{RIGHTWARDS ARROW}[^<]*<", svg)
+    heights = sorted(float(height) for height in found)
+    assert len(heights) == 10 and min(np.diff(heights)) > 8  # a line is 9 high
 
 
 def test_variants_in_use_are_named_below_the_repairs_of_the_plain_store(project: Project) -> None:

@@ -13,11 +13,11 @@ import pandas as pd
 
 from pipeline.answers.cells import FIELDS, NOTE, adjusted, difference_columns
 from pipeline.answers.predictions import Study
-from pipeline.config.networks import FITTED
 from pipeline.config.params import Config
 from pipeline.config.sections import GridCell, Method
 from pipeline.report import text
 from pipeline.report.answers import QUESTIONS
+from pipeline.report.earlier import VERDICTS
 from pipeline.report.panels import ranks
 from pipeline.report.results import PAPER
 from pipeline.report.tables import Column, Row, Table, field, minor
@@ -25,12 +25,6 @@ from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Outcomes, compare, summarise
 
 STA = "sta-lstm"
-VERDICTS = {
-    "better": "better than",
-    "worse": "worse than",
-    "equivalent": "equivalent to",
-    "undecided": "undecided beside",
-}
 Cells = dict[str, tuple[GridCell, Outcomes]]
 
 
@@ -115,9 +109,7 @@ def _ranked(rows: list[dict[str, Any]], counted: set[str]) -> list[dict[str, Any
 
 
 def _beside(cell: GridCell, recipe: str, methods: dict[str, Method]) -> bool:
-    network = methods[cell.method].network
-    once = network is not None and network.kind in (*FITTED, "window-svm")
-    return not cell.switch_of and (once or cell.recipe == recipe)
+    return not cell.switch_of and (cell.recipe == recipe or not methods[cell.method].by_gradient)
 
 
 def _reported(protocol: str, method: str) -> float | None:

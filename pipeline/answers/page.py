@@ -58,7 +58,7 @@ def build(config: Config, studies: Sequence[Study], generated: Sequence[Study]) 
             "How these numbers were made", (*_method(config, studies), INTERVALS.format(level=100 * rule.confidence, few=FEW))
         ),
     )
-    return Page("RQ1 to RQ4: what the committed predictions say", "", sections, "python -m pipeline answer")
+    return Page("RQ1 to RQ4: what the committed predictions say", "", sections, "python -m pipeline answer", "answers")
 
 
 def _single(studies: Sequence[Study]) -> Iterator[str]:

@@ -26,7 +26,6 @@ import pandas as pd
 
 from pipeline.config import params as parameters
 from pipeline.config.commands import Candidate, Search
-from pipeline.config.networks import FITTED
 from pipeline.config.resolve import plain
 from pipeline.core import cell as cells
 from pipeline.core.cell import Cell
@@ -135,8 +134,7 @@ def plan_of(method: str | None) -> Plan:
     scratch = f"{name}-scratch" if name in methods and methods[name].staged else name
     if missing := [one for one in (name, scratch) if one not in methods]:
         raise ParamsError(f"params.yaml: methods has no {missing[0]!r}; it has {', '.join(methods)}")
-    network = methods[name].network
-    if network is not None and network.kind in ("window-svm", *FITTED):
+    if not methods[name].by_gradient:
         raise ParamsError(
             f"params.yaml: methods.{name}: no gradient trains it, and the candidates of `search` change how networks learn"
         )

@@ -160,9 +160,11 @@ def _kind(network: Any) -> str:
 
 FITTED = ("lie-group", "skeletal-quads", "dynamic-skeletons", "poselets")
 """Networks of `pipeline.networks.fitted`: no gradient step trains them, so no batch, no penalty, no starting weights."""
+WITHOUT_GRADIENT = ("window-svm", *FITTED)
+"""Kinds that are fitted at once, whatever a recipe says of training."""
 KINDS = (
-    *("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention", "window-svm"),
-    *FITTED,
+    *("deep-lstm", "hbrnn", "co-occurrence", "p-lstm", "st-lstm", "sgn", "hcn", "static-attention"),
+    *WITHOUT_GRADIENT,
 )
 
 

@@ -66,7 +66,7 @@ def _of_method(method: Method, sections: Mapping[str, Mapping[str, Any]]) -> Ite
     if method.network is not None:
         kind = method.network.kind
         yield from (("model", key) for key in MAIN if key not in OWN.get(kind, MAIN))
-        if kind in ("window-svm", *FITTED):  # fitted at once: no gradient, no batch, no penalty, no weights to start from
+        if not method.by_gradient:  # fitted at once: no gradient, no batch, no penalty, no weights to start from
             yield ("model", "init")
             yield from ((name, key) for name in ("objective", "augment", "finetune") for key in sections[name])
             yield from (("training", key) for key in sections["training"] if key not in ("fit", "frames", "device", "processes"))

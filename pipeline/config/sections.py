@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.addresses import has_secret
 from pipeline.config.commands import Answer, Check, Knockout, Saliency, Search
-from pipeline.config.networks import Layers, OneOf, Parts, Plain, Strength, Units
+from pipeline.config.networks import WITHOUT_GRADIENT, Layers, OneOf, Parts, Plain, Strength, Units
 from pipeline.config.values import Neutral, Seed, Seeds, each_once
 from pipeline.datasets.demo.settings import DemoDownload
 from pipeline.datasets.florence3d.settings import Florence3dNormalize
@@ -219,6 +219,11 @@ class Method(Section):
         if self.earlier and self.later:
             raise ValueError("`earlier` and `later`: a method is from before the paper or from after it")
         return self
+
+    @property
+    def by_gradient(self) -> bool:
+        """Whether steps along a gradient train it; other methods are fitted at once and read next to nothing of a recipe."""
+        return self.network is None or self.network.kind not in WITHOUT_GRADIENT
 
 
 class ProtocolOf(Section):

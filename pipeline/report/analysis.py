@@ -42,11 +42,11 @@ ALL = ""  # in place of a recipe: the mean over all recipes
 class ProtocolAnalysis:
     """What was found on one protocol.
 
-    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without those of other papers
-    (their recipe is a key all the same), and like everything below without switches;
-    `differences[a, b]`: accuracy of cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe, and for
-    every method against its twins; `effects`: recipe -> planned effect, and under `ALL` their means where there are several
-    recipes; `shown`: the cell of the pictures.
+    `accuracy`, `stability` and `training` by cell, switches too; `groups`: recipe -> role -> cell, without those of other
+    papers (their recipe is a key all the same), and like everything below without switches; `differences[a, b]`: accuracy of
+    cell `a` minus that of `b`, for every cell against `lstm` and `sta` of its recipe (of every recipe, where no gradient trains
+    it), and for every method against its twins; `effects`: recipe -> planned effect, and under `ALL` their means where there
+    are several recipes; `shown`: the cell of the pictures.
     `counterpart` names the protocol of the paper's table, empty for a part of a data set; `reported` has its numbers by method,
     None where ours are not comparable with them (synthetic data, a part of a data set).
     """
@@ -73,9 +73,13 @@ class ProtocolAnalysis:
         return self.result.cells[self.shown]
 
     def find(self, recipe: str, method: str) -> str | None:
-        """The cell of a method under a recipe; None where it was not run."""
-        cells = self.result.plain.items()
-        return next((name for name, cell in cells if (cell.recipe, cell.method) == (recipe, method)), None)
+        """The cell of a method under a recipe; None where it was not run.
+
+        One that no gradient trains need be run under one recipe alone.
+        """
+        cells = [(name, cell) for name, cell in self.result.plain.items() if cell.method == method]
+        own = (name for name, cell in cells if cell.recipe == recipe)
+        return next(own, next((name for name, cell in cells if not cell.switches.by_gradient), None))
 
     def of(self, recipe: str) -> dict[str, CellResult]:
         """The cells of a recipe."""
@@ -86,8 +90,8 @@ class ProtocolAnalysis:
         return {name: cell for name, cell in self.of(recipe).items() if not (cell.earlier or cell.later)}
 
     def earlier(self, recipe: str) -> dict[str, CellResult]:
-        """The earlier methods of a recipe."""
-        return {name: cell for name, cell in self.of(recipe).items() if cell.earlier}
+        """The earlier methods that stand beside the others of a recipe: its own, and those that no gradient trains."""
+        return {name: cell for name, cell in self.result.plain.items() if cell.earlier and self.find(recipe, cell.method) == name}
 
     def later(self, recipe: str) -> dict[str, CellResult]:
         """The later methods of a recipe."""
@@ -166,7 +170,13 @@ def _groups(protocol: ProtocolResult) -> dict[str, dict[str, str]]:
 
 def _differences(protocol: ProtocolResult, groups: dict[str, dict[str, str]], rule: Rule) -> dict[tuple[str, str], Difference]:
     cells = protocol.plain
-    pairs = [(name, groups[cell.recipe].get(reference)) for name, cell in cells.items() for reference in ("lstm", "sta")]
+    pairs = [
+        (name, group.get(reference))
+        for name, cell in cells.items()
+        for recipe, group in groups.items()
+        for reference in ("lstm", "sta")
+        if recipe == cell.recipe or not cell.switches.by_gradient
+    ]
     for group in groups.values():
         pairs += [(group[base], group.get(f"{base}-{twin}")) for twin, bases in TWINS.items() for base in bases if base in group]
     unique = dict.fromkeys((name, other) for name, other in pairs if other and other != name)

@@ -117,15 +117,18 @@ def _sentence(name: str, found: list[tuple[str, Difference | None]]) -> str:
 
 def _paper_gains(analyses: list[ProtocolAnalysis]) -> Iterator[str]:
     """Where the paper's gains of each attention lie against our intervals: its only known ablation numbers."""
+    same: dict[str, list[str]] = {}
     for analysis in analyses:
         for recipe, effects in analysis.effects.items():
             known = {name: effects[name] for name in GAINS if name in effects}
             if recipe != ALL and known and analysis.reported:
                 parts = [f"{GAINS[n]} ({n.split('-')[0]}, {_side(GAINS[n], found)} the interval)" for n, found in known.items()]
-                yield (
-                    f"The paper says about {text.joined(parts)} for each attention alone, without naming data set or protocol"
-                    f" (beside {analysis.place(recipe)})."
-                )
+                same.setdefault(text.joined(parts), []).append(analysis.place(recipe))
+    for gains, places in same.items():
+        yield (
+            f"The paper says about {gains} for each attention alone, without naming data set or protocol (beside"
+            f" {'; '.join(places)})."
+        )
 
 
 def _side(number: float, found: Accuracy | Difference) -> str:
@@ -172,7 +175,7 @@ def _fourth(results: Results, analyses: list[ProtocolAnalysis]) -> Answer:
         rows.append(_blank("RQ4", "STA-LSTM and the methods before it", place, verdict))
         sentences.append(f"{verdict[0].upper()}{verdict[1:]} ({place}).")
         if pairs:
-            sentences.append(earlier.sentence(analysis, pairs, place))
+            sentences.append(earlier.sentence(analysis, pairs, recipe))
         if cell and analysis.reported:
             sentences.append(_against_reported(results, analysis, cell, place))
     missing = [sentence for analysis in analyses if (sentence := earlier.not_run(results, analysis))]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config import params as parameters
 from pipeline.report import text
 from pipeline.report.analysis import MAIN, ROLES, ProtocolAnalysis, role
-from pipeline.report.results import Results
+from pipeline.report.results import CellResult, Results
 from pipeline.report.tables import Column, Row, Table, field, minor, yes_no
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Accuracy, Difference, holm
@@ -21,6 +22,7 @@ GRADES = {
 
 PART = "Numbers over a part of a data set stand beside none of the paper's."
 MARKS = "*\N{DAGGER}\N{DOUBLE DAGGER}\N{SECTION SIGN}"  # of notes to rows, in order; then twice
+ONCE = " A method that no gradient trains is run once and stands under every recipe."
 SWITCHES = ("spatial", "temporal", "staged", "regularised")
 
 
@@ -129,7 +131,14 @@ def comparison(results: Results, analysis: ProtocolAnalysis) -> Table:
     title = (
         f"{analysis.name}: methods of the paper's table" if in_paper(paper) else f"{analysis.name}: reported elsewhere, and ours"
     )
-    return Table(f"comparison-{analysis.name}", title, columns, rows, _comparison_note(results, analysis, paper), strong)
+    note = f"{_comparison_note(results, analysis, paper)}{once(analysis)}".strip()
+    return Table(f"comparison-{analysis.name}", title, columns, rows, note, strong)
+
+
+def once(analysis: ProtocolAnalysis) -> str:
+    """The sentence about methods that stand under recipes that they were not run with; empty where there are none."""
+    everywhere = any(not cell.switches.by_gradient for cell in analysis.result.plain.values())
+    return ONCE if everywhere and len(analysis.groups) > 1 else ""
 
 
 def _row_name(results: Results, analysis: ProtocolAnalysis, line: dict[Any, Any]) -> str:
@@ -207,7 +216,7 @@ def ablation(results: Results, analysis: ProtocolAnalysis) -> Table:
     note = (
         f"Differences in points with their {interval_title(results)}s: the row's method minus the reference, paired by"
         " sequence, over all seeds of both. p is adjusted by Holm's method over the rows of the column. Staged training does not"
-        " apply to a method without attention."
+        " apply to a method without attention, nor regularisers to one of whose penalties a recipe has none."
     )
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title, groups = f"{analysis.name}: what each part contributes", int(len(analysis.groups) > 1)
@@ -220,11 +229,20 @@ def _ablation_row(results: Results, analysis: ProtocolAnalysis, recipe: str, met
     row: dict[str, Any] = {"recipe": recipe, "method": method} | {n: getattr(switches, n, None) for n in SWITCHES}
     if not (row["spatial"] or row["temporal"]):
         row["staged"] = None
+    if cell and row["regularised"] and not penalties(results, analysis.result.cells[cell]):
+        row["regularised"] = None
     row |= accuracy_fields(analysis.accuracy[cell] if cell else None)
     for reference in ("lstm", "sta"):
         found = analysis.differences.get((cell or "", analysis.groups[recipe].get(reference, "")))
         row |= difference_fields(found, f"{reference}_")
     return row
+
+
+def penalties(results: Results, cell: CellResult) -> list[str]:
+    """The penalties that a cell's recipe has for its method; those of attentions that it does not have are none."""
+    objective = parameters.for_cell(results.config, cell.name)[1].objective
+    has = {"lambda1": cell.switches.spatial, "lambda2": cell.switches.temporal, "lambda3": True}
+    return [name for name, there in has.items() if there and getattr(objective, name)]
 
 
 def difference_fields(found: Difference | None, prefix: str = "") -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.networks import FITTED
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import several_recipes
@@ -65,9 +64,11 @@ SVM = (
 )
 
 
-def is_svm(cell: CellResult) -> bool:
-    """Whether a cell is a support vector machine, whose scores are votes or distances."""
-    return cell.switches.network is not None and cell.switches.network.kind in ("window-svm", *FITTED)
+BEST = " Best validation is over the epochs of the last phase; test data choose nothing."
+VALIDATION = (
+    field("validation_accuracy", "Final validation (%)", 1),
+    field("best_validation_accuracy", "Best validation (%)", 1),
+)
 
 
 def training(analyses: list[ProtocolAnalysis]) -> Table:
@@ -79,6 +80,7 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
             shares = {"diverged": 100 * stable.diverged, "dead": None if stable.dead is None else 100 * stable.dead}
             row: dict[str, Any] = {"protocol": analysis.name, "method": cell.method, "recipe": cell.recipe}
             rows.append(row | {"networks": stable.trained, "sd": stable.sd} | shares | analysis.training[name])
+    validated = any(row["validation_accuracy"] is not None for row in rows)
     columns = (
         field("protocol", "Protocol", whole=True),
         *recipe_column(analyses),
@@ -92,16 +94,13 @@ def training(analyses: list[ProtocolAnalysis]) -> Table:
             field("loss", "Final loss", 3),
         ),
         field("train_accuracy", "Final training (%)", 1),
-        *minor(
-            field("validation_accuracy", "Final validation (%)", 1),
-            field("best_validation_accuracy", "Best validation (%)", 1),
-        ),
+        *(minor(*VALIDATION) if validated else ()),
     )
     note = (
         "A network is one fold and seed. Diverged: a loss that is not finite. At chance: test accuracy no better than always"
-        " naming the commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end. Best"
-        " validation is over the epochs of the last phase; test data choose nothing."
-        f"{SVM if any(is_svm(cell) for a in analyses for cell in a.result.plain.values()) else ''}"
+        " naming the commonest class (one-sided binomial test). Dead: beta is 0 in all frames of all clips at the end."
+        f"{BEST if validated else ''}"
+        f"{SVM if any(not cell.switches.by_gradient for a in analyses for cell in a.result.plain.values()) else ''}"
     )
     return Table("stability", "Stability and training", columns, rows, note, groups=1 + several_recipes(analyses))
 

@@ -16,6 +16,7 @@ from pipeline.report.contents import (
     difference_columns,
     difference_fields,
     interval_title,
+    once,
     ours_columns,
     reported_title,
 )
@@ -24,6 +25,12 @@ from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.statistics import Difference, holm
 
+VERDICTS = {
+    "better": "better than",
+    "worse": "worse than",
+    "equivalent": "equivalent to",
+    "undecided": "undecided beside",
+}
 ALL = "yes: better than every method re-run"
 SOME = "better than some of the methods re-run"
 WORSE = "no: worse than a method re-run"
@@ -59,14 +66,17 @@ def verdict(found: Sequence[Difference | None]) -> str:
     return SOME if any(signs) else "undecided"
 
 
-def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], place: str) -> str:
-    """Each earlier method of a place with its accuracy, and STA-LSTM minus it, from `adjusted`."""
+def sentence(analysis: ProtocolAnalysis, found: dict[str, Difference | None], recipe: str) -> str:
+    """The earlier methods of a recipe by their verdict, with STA-LSTM minus each, from `adjusted`."""
     parts = []
-    for name, difference in found.items():
-        who = text.label(analysis.result.cells[name].method)
-        pair = text.difference(difference) if difference else "not known"
-        parts.append(f"{who} has {text.number(analysis.accuracy[name].mean)} %, STA-LSTM minus it {pair}")
-    return f"On {place}, of the methods re-run on the same sequences, {'; '.join(parts)}; p is adjusted by Holm's method."
+    for verdict, words in VERDICTS.items():
+        same = {name: difference for name, difference in found.items() if difference and difference.verdict == verdict}
+        named = [f"{text.label(analysis.result.cells[name].method)} ({text.difference_cell(d)})" for name, d in same.items()]
+        parts += [f"{words} {text.joined(named)}"] * bool(named)
+    return (
+        f"On {analysis.place(recipe)}, of the methods re-run on the same sequences, it is {'; '.join(parts)}: in points, STA-LSTM"
+        f" {text.MINUS} it, over all seeds of both, by p adjusted with Holm's method."
+    )
 
 
 def not_run(results: Results, analysis: ProtocolAnalysis) -> str:
@@ -92,7 +102,7 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
     rows: list[dict[str, Any]] = []
     for recipe in analysis.groups:
         pairs = differences(analysis, recipe)
-        family = [_row(results, analysis, name, pairs.get(name)) for name in analysis.earlier(recipe)]
+        family = [_row(results, analysis, recipe, name, pairs.get(name)) for name in analysis.earlier(recipe)]
         adjust(family, "sta_")
         rows += family
     if not rows:
@@ -112,18 +122,19 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
     )
     title = f"{analysis.name}: earlier methods that were run again"
     readings = any(cell.reading for cell in analysis.result.plain.values())
-    note, groups = _note(results) + (WINDOWS if votes else "") + (READING if readings else ""), int(len(analysis.groups) > 1)
+    note = _note(results) + once(analysis) + (WINDOWS if votes else "") + (READING if readings else "")
+    groups = int(len(analysis.groups) > 1)
     return Table(f"earlier-{analysis.name}", title, columns, rows, note, groups=groups)
 
 
-def _row(results: Results, analysis: ProtocolAnalysis, name: str, found: Difference | None) -> dict[str, Any]:
+def _row(results: Results, analysis: ProtocolAnalysis, recipe: str, name: str, found: Difference | None) -> dict[str, Any]:
     """The reported number stands for synthetic data too, as in the comparison, but nothing is subtracted from it."""
     cell, accuracy = analysis.result.cells[name], analysis.accuracy[name]
     paper = results.paper_of(analysis.counterpart)
     known = paper.loc[paper["method"] == cell.method, "reported"]
     reported = None if known.empty else float(known.iloc[0])
     gap = None if reported is None or analysis.reported is None else accuracy.mean - reported
-    row: dict[str, Any] = {"recipe": cell.recipe, "method": cell.method, "reported": reported}
+    row: dict[str, Any] = {"recipe": recipe, "method": cell.method, "reported": reported}
     return row | accuracy_fields(accuracy) | {"windows": windows(cell), "gap": gap} | difference_fields(found, "sta_")
 
 

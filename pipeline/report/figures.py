@@ -49,6 +49,7 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
 }
 NUMBERED = 20  # beyond so many classes the matrix has no numbers in its cells
+FEW = 6  # methods whose names stand in two columns below their curves
 PHONE = 4.5  # inches: a figure of this width keeps its text readable on a phone, and two stand side by side on a desk
 
 
@@ -122,7 +123,8 @@ def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
     cells = cells or analysis.own(recipe)
     methods, shown = [cell.method for cell in cells.values()], analysis.result.cells[analysis.pictured(recipe)]
     with style():
-        drawn = canvas(PHONE, 4.9)
+        lines, columns = (len(cells), 1) if len(cells) > FEW else (FEW // 2, 2)  # the more methods, the longer their names
+        drawn = canvas(PHONE, 4.3 + 0.2 * lines)
         left, right = drawn.subplots(2, 1)
         for cell in cells.values():
             _curve(left, right, learning_curves(cell.history), cell.method, colour(cell.method, methods))
@@ -134,7 +136,7 @@ def curves(analysis: ProtocolAnalysis, recipe: str) -> Figure:
                 axes.axvline(step, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
         left.set_yscale("log" if _over_a_decade(cells) else "linear")
         right.set_ylim(0, 102)
-        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
         svg = to_svg(drawn)
     place = analysis.place(recipe)
     caption = (

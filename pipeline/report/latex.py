@@ -47,7 +47,7 @@ _LATEX = {
 }
 
 
-def to_float(table: Table) -> str:
+def to_float(table: Table, page: str = "") -> str:
     """A `table` for one column of a paper, with caption, label and note; needs `booktabs` and `tabularx`."""
     columns = [table.body[place] for place in table.major]
     align = "".join("r" if column.numeric else r">{\raggedright\arraybackslash}X" for column in columns)
@@ -55,7 +55,7 @@ def to_float(table: Table) -> str:
         f"% {table.key}: needs \\usepackage{{booktabs,tabularx}}; all columns are in {table.key}-long.tex",
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
-        rf"\caption{{{latex(table.caption)}}}\label{{tab:{table.key}}}",
+        rf"\caption{{{latex(table.caption)}}}\label{{{_label(table, page)}}}",
         rf"\begin{{tabularx}}{{\columnwidth}}{{@{{}}{align}@{{}}}}",
         *_top(table, columns, brief=True),
         *_body(table, columns, brief=True),
@@ -66,14 +66,14 @@ def to_float(table: Table) -> str:
     return "\n".join([*lines, ""])
 
 
-def to_long(table: Table) -> str:
+def to_long(table: Table, page: str = "") -> str:
     """A `longtable` of all columns but those that name groups; needs `booktabs`, `longtable` and `array`."""
     top, (size, line) = _top(table, table.body, brief=False), _size(table)
     lines = [
         f"% {table.key}: needs \\usepackage{{booktabs,longtable,array}}, and 6.5 inches",
         rf"\begingroup\{size}\setlength{{\tabcolsep}}{{2pt}}",
         rf"\begin{{longtable}}{{@{{}}{''.join(_widths(table, line))}@{{}}}}",
-        rf"\caption{{{latex(table.caption)}}}\label{{tab:{table.key}-long}}\\",
+        rf"\caption{{{latex(table.caption)}}}\label{{{_label(table, page)}-long}}\\",
         *(*top, r"\endfirsthead", *top, r"\endhead"),
         *_body(table, table.body, brief=False),
         r"\end{longtable}",
@@ -187,9 +187,13 @@ def height(table: Table) -> int:
     return rows + 2 * sum(bool(table.heading(place)) for place in range(len(table.rows)))
 
 
-def write(table: Table, folder: Path) -> None:
-    """Write `<key>-long.tex`, and `<key>.tex` where the rows fit a float."""
+def _label(table: Table, page: str) -> str:
+    return f"tab:{page}-{table.key}" if page else f"tab:{table.key}"
+
+
+def write(table: Table, folder: Path, page: str = "") -> None:
+    """Write `<key>-long.tex`, and `<key>.tex` where the rows fit a float; their labels begin with the name of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     if height(table) <= ROOM:
-        (folder / f"{table.key}.tex").write_text(to_float(table))
-    (folder / f"{table.key}-long.tex").write_text(to_long(table))
+        (folder / f"{table.key}.tex").write_text(to_float(table, page))
+    (folder / f"{table.key}-long.tex").write_text(to_long(table, page))

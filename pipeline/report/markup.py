@@ -54,12 +54,14 @@ def _cell(value: str, whole: bool) -> str:
     kept = text.brief(value)
     if whole:
         return re.sub(r"([._])(?=\w)", r"\1<wbr>", _code(kept))
-    return _code(kept) + (f'<span class="minor">{escape(value[len(kept) :])}</span>' if kept != value else "")
+    runs = escape(value[len(kept) :].strip())
+    return _code(kept) + (f'<span class="minor"> <span class="kept">{runs}</span></span>' if runs else "")
 
 
 def _code(value: str) -> str:
-    """Backquoted code, and intervals that no line breaks apart."""
+    """Backquoted code; intervals, a number with its spread (`whole` where there is room), and small p, in one line each."""
     code = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(value))
+    code = re.sub(r"^\[[^\[\]<>]+\]$|^[\d.]+ ± [\d.]+$", r'<span class="whole">\g<0></span>', code)
     return re.sub(r"(?<=\S )\[[^\[\]<>]+\]$|^&lt; [\d.]+$", r'<span class="kept">\g<0></span>', code)
 
 

@@ -64,6 +64,7 @@ class Page:
     banner: str
     sections: tuple[Section, ...]
     command: str = ""
+    name: str = ""  # begins the labels of the tables in LaTeX, so that a paper may have those of several pages
 
     def tables(self) -> Iterator[Table]:
         """All tables, in order."""
@@ -75,8 +76,9 @@ class Page:
 
 
 MADE = (
-    "Made by `{command}`, the same bytes wherever it is made; numbers for programs and papers are in `tables/`. A copy that says"
-    " of which commit, when and on which machine: `python -m pipeline stamp`."
+    "Made by `{command}`, the same bytes wherever it is made, where results are kept without training (docs/dvc.md); numbers for"
+    " programs and papers are in `tables/`. A copy that says of which commit, when and on which machine:"
+    " `python -m pipeline stamp`."
 )
 MARK = "<!-- stamp -->"  # where `python -m pipeline stamp` says of a copy which commit and machine it comes from
 BANNER = (
@@ -99,7 +101,7 @@ def build(results: Results, analyses: list[ProtocolAnalysis]) -> Page:
     banner = " ".join([BANNER] * results.synthetic + [PARTIAL.format(parts=parts)] * bool(parts))
     sections = tuple(_sections(results, analyses))
     marked = tuple(_marked(section, parts) for section in sections) if parts else sections
-    return Page(title, banner, marked, f"dvc repro report@{results.dataset}")
+    return Page(title, banner, marked, f"dvc repro report@{results.dataset}", results.dataset)
 
 
 def _marked(section: Section, parts: str) -> Section:
@@ -144,6 +146,7 @@ LATER = (
     "Methods that were published after STA-LSTM, under the same protocol: where it stands today. They are no part of the"
     " comparison with the methods before it, and of no answer."
 )
+GAP = "What the gap to the paper consists of"
 SWITCHES = (
     "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"
     " have it, and says how much accuracy that brings or costs. These rows stand in no other table and in no answer."
@@ -170,7 +173,8 @@ def _switches(results: Results, analyses: list[ProtocolAnalysis]) -> Iterator[Se
         found = switches.find(results, analysis)
         blocks += [switches.sentence(analysis, found), switches.table(results, analysis, found), switches.figure(analysis, found)]
     if blocks:
-        yield Section("What the gap to the paper consists of", (SWITCHES, *blocks))
+        known = any("sta-lstm" in (analysis.reported or {}) for analysis in analyses)
+        yield Section(GAP if known else "One thing switched at a time", (SWITCHES, *blocks))
 
 
 def _search(results: Results) -> Iterator[Section]:
@@ -297,7 +301,7 @@ def write(page: Page, folder: Path) -> None:
     """Write `report.md`, `report.html`, `tables/` and `figures/` into a folder."""
     for table in page.tables():
         tables.write(table, folder / "tables")
-        latex.write(table, folder / "tables")
+        latex.write(table, folder / "tables", page.name)
     for figure in page.figures():
         figures.write(figure, folder / "figures")
     (folder / "report.md").write_text(to_markdown(page))

@@ -17,6 +17,7 @@ from pipeline.report.contents import (
     difference_columns,
     difference_fields,
     interval_title,
+    once,
     ours_columns,
     reported_title,
 )
@@ -87,7 +88,7 @@ def here(results: Results, analysis: ProtocolAnalysis) -> Table:
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
     title = f"{analysis.name}: run here under one protocol"
     groups = int(len(analysis.groups) > 1)
-    return Table(f"panel-{analysis.name}", title, columns, rows, _note(results, rows), strong, groups=groups)
+    return Table(f"panel-{analysis.name}", title, columns, rows, _note(results, rows) + once(analysis), strong, groups=groups)
 
 
 def _whole(value: float | None) -> str:
@@ -105,7 +106,7 @@ def _of_recipe(results: Results, analysis: ProtocolAnalysis, recipe: str) -> lis
     for name, rank in zip(names, ranked, strict=True):
         cell = analysis.result.cells[name]
         row: dict[str, Any] = {"recipe": recipe, "method": cell.method} | accuracy_fields(analysis.accuracy[name])
-        row |= {"rank": rank, **results.cost(analysis.name, recipe, cell.method, COSTS)}
+        row |= {"rank": rank, **results.cost(analysis.name, cell.recipe, cell.method, COSTS)}
         rows.append(row | difference_fields(pairs.get(name), "sta_"))
     adjust(rows, "sta_")
     return rows
@@ -126,6 +127,8 @@ def leaving(results: Results, analysis: ProtocolAnalysis) -> Iterator[str]:
     """A sentence for each row whose reported number lies outside of our interval, with what was measured about it."""
     for recipe in analysis.groups:
         for name, cell in analysis.earlier(recipe).items():
+            if cell.recipe != recipe:
+                continue
             found, reported = analysis.accuracy[name], (analysis.reported or {}).get(cell.method)
             if reported is None or found.low <= reported <= found.high:
                 continue
@@ -147,9 +150,10 @@ def _measured(results: Results, analysis: ProtocolAnalysis, name: str) -> list[s
             f"of its single windows, which the report may count, {text.number(single, 1)} % are right before they vote"
         )
     others = {other: analysis.find(other, cell.method) for other in analysis.groups if other != cell.recipe}
+    wanted = (analysis.reported or {})[cell.method] - analysis.accuracy[name].mean
     for recipe, other in others.items():
-        if other:
-            moved = analysis.accuracy[other].mean - analysis.accuracy[name].mean
+        moved = analysis.accuracy[other].mean - analysis.accuracy[name].mean if other else 0.0
+        if moved * wanted > 0:  # towards the report: the other way it would be no reason
             reasons.append(f"training it by the recipe {recipe} instead changes its accuracy by {text.signed(moved)} points")
     own = results.reason(analysis.counterpart, cell.method, "gap")
     return [*reasons, *([own] if own else [])]

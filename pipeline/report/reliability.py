@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.report import text
 from pipeline.report.analysis import ProtocolAnalysis
 from pipeline.report.contents import several_recipes
-from pipeline.report.details import is_svm, recipe_column
+from pipeline.report.details import recipe_column
 from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.calibration import calibration
@@ -23,7 +23,7 @@ def table(analyses: list[ProtocolAnalysis]) -> Table | None:
     rows: list[dict[str, Any]] = []
     for analysis in analyses:
         for cell in analysis.result.plain.values():
-            if not is_svm(cell):
+            if cell.switches.by_gradient:
                 found = calibration(cell.predictions)
                 row: dict[str, Any] = {"protocol": analysis.name, "recipe": cell.recipe, "method": cell.method}
                 row |= {"confidence": 100 * found.confidence, "accuracy": 100 * found.accuracy}
@@ -50,7 +50,7 @@ def table(analyses: list[ProtocolAnalysis]) -> Table | None:
 def bins(analyses: list[ProtocolAnalysis]) -> Table | None:
     """The reliability table of the shown method of each protocol, a row a bin of confidence."""
     rows: list[dict[str, Any]] = []
-    for analysis in [analysis for analysis in analyses if not is_svm(analysis.cell)]:
+    for analysis in [analysis for analysis in analyses if analysis.cell.switches.by_gradient]:
         for part in calibration(analysis.cell.predictions).bins:
             row: dict[str, Any] = {"protocol": analysis.name, "recipe": analysis.cell.recipe, "method": analysis.cell.method}
             row |= {"low": 100 * part.low, "high": 100 * part.high, "predictions": part.count}

@@ -165,12 +165,13 @@ def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
     known = [(switch, switch.difference) for switch in found if switch.difference]
     shown = sorted(known, key=lambda pair: pair[1].points, reverse=True)
     labels = [_lines(switch.what() + _beside(analysis, found, switch)) for switch, _ in shown]
-    places = np.cumsum([LINES + label.count("\n") for label in labels])  # each label above its interval
+    heights = [LINES + label.count("\n") for label in labels]  # each label above its interval
+    places, top = np.cumsum([0, *heights])[:-1], float(sum(heights))
     with style():
-        drawn = canvas(PHONE, 0.8 + 0.16 * float(places[-1] if len(places) else 0))
+        drawn = canvas(PHONE, 0.8 + 0.16 * top)
         axes = drawn.subplots()
         axes.axvline(0, color=INK, linewidth=0.8)
-        for place, label, (switch, difference) in zip(places - LINES, labels, shown, strict=True):
+        for place, label, (switch, difference) in zip(places, labels, shown, strict=True):
             hue = EVIDENCE if switch.by_test else ACCENT
             axes.hlines(place, difference.low, difference.high, color=hue, linewidth=1.4)
             filling = "full" if switch.established else "none"
@@ -178,7 +179,7 @@ def figure(analysis: ProtocolAnalysis, found: list[Switch]) -> Figure:
             axes.text(0, place + 0.6, label, transform=axes.get_yaxis_transform(), fontsize=7.5, va="bottom")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_ylim(-1.2, float(places[-1] if len(places) else 1) - 0.6)
+        axes.set_ylim(-1.2, max(top, 1.0) - 0.6)
         axes.set_xlabel("Difference in accuracy to the method as it is (points)")
         axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.6)
         axes.tick_params(axis="y", length=0)

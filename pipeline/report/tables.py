@@ -63,9 +63,11 @@ class Table:
 
     def heading(self, place: int) -> str:
         """The name of the group that begins with a row; empty where none begins."""
-        names = [column.text(self.rows[place]) for column in self.columns[: self.groups]]
-        before = [column.text(self.rows[place - 1]) for column in self.columns[: self.groups]] if place else None
-        return "" if names == before else ", ".join(name for name in names if name)
+        named = self.columns[: self.groups]
+        names = [column.text(self.rows[place]) for column in named]
+        before = [column.text(self.rows[place - 1]) for column in named] if place else None
+        said = [f"recipe {name}" if column.title == "Recipe" else name for column, name in zip(named, names, strict=True)]
+        return "" if names == before else ", ".join(name for name in said if name)
 
     def texts(self) -> list[list[str]]:
         """The cells as text, row by row."""
