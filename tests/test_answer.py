@@ -225,8 +225,10 @@ def test_recipes_of_their_own_stand_beside_the_frozen_ones(sbu: pd.DataFrame) ->
     for method in ("lstm", "sa-lstm", "sta-lstm"):
         own = sbu[sbu["cell"] == f"sbu-tuned-{method}"].assign(cell=method)
         own.to_csv(f"reports/searched/sbu-{method}.csv.gz", index=False)
+    Path("reports/searched/sbu-lstm.json").write_text('{"chosen": {"1": "velocity", "2": "velocity, 4 views"}}')
     answer.main()
     said = Path("reports/answers/report.md").read_text()
+    assert "| LSTM | 94.89 |" in said and "| 1: velocity; 2: velocity, 4 views |" in said
     assert "Not run yet: the same search for ta-lstm (`python -m pipeline search --method ta-lstm`)" in said
     found = pd.read_csv("reports/answers/tables/searched-effects-sbu.csv").set_index("effect")
     frozen = pd.read_csv("reports/answers/tables/recipes.csv").query("recipe == 'tuned'").set_index("effect")

@@ -6,6 +6,7 @@ leaves the predictions for the outer folds in `reports/searched`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
 from pipeline.report.tables import Column, Table, field, minor
+from pipeline.report.tables import method as method_column
 from pipeline.results.effects import EFFECTS, effect
 from pipeline.results.statistics import Outcomes, Rule, outcomes, summarise
 
@@ -48,16 +50,23 @@ def accuracies(dataset: str, found: Mapping[str, Outcomes], rule: Rule) -> Table
     rows = []
     for name, one in found.items():
         known = summarise(one, rule)
-        rows.append({"method": name} | {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")})
+        numbers = {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")}
+        rows.append({"method": name} | numbers | {"chosen": chosen(FOLDER / f"{dataset}-{name}.json")})
     columns = (
-        field("method", "Method", whole=True),
+        method_column(),
         field("mean", "Accuracy (%)", 2),
         field("sd", "s.d. over seeds", 2),
         Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
-        field("runs", "Seeds", 0),
+        *minor(field("runs", "Seeds", 0), field("chosen", "Chosen by each fold")),
     )
     note = "Every outer fold by the recipe that its training folds chose for the method; no fold chose for itself."
     return Table(f"searched-{dataset}", f"{dataset}: each method with the recipe of its own search", columns, rows, note)
+
+
+def chosen(record: Path) -> str:
+    """The candidates that the outer folds chose, in their order; empty without a record."""
+    choices: dict[str, str] = json.loads(record.read_text())["chosen"] if record.exists() else {}
+    return "; ".join(f"{fold}: {name}" for fold, name in choices.items())
 
 
 def effects(dataset: str, group: dict[str, Outcomes], rule: Rule) -> Table:
