@@ -224,13 +224,31 @@ def test_the_search_of_a_method_in_the_results_is_that_of_the_answers() -> None:
     import pandas as pd  # noqa: PLC0415
 
     rows = pd.read_csv(ROOT / "reports/answers/tables/searched-sbu.csv", index_col="method")
-    link = r"\[([\d.]+)\]\(\.\./reports/searched/sbu-([\w-]+)\.json\)\s+\[([\d.]+),\s([\d.]+)\]"
+    tuned = pd.read_csv(ROOT / "reports/answers/tables/accuracies.csv", index_col=["protocol", "recipe", "method"])["mean"]
+    link = r"\| \[([\d.]+)\]\(\.\./reports/searched/sbu-([\w-]+)\.json\) \[([\d.]+), ([\d.]+)\] \| ([\d.]+) \|"
     found = re.findall(link, (ROOT / "docs/results.md").read_text())
     assert [method for _, method, *_ in found] == rows.index.tolist()
-    for mean, method, low, high in found:
-        assert [float(mean), float(low), float(high)] == pytest.approx(
-            rows.loc[method, ["mean", "low", "high"]].tolist(), abs=0.051
+    for mean, method, low, high, frozen in found:
+        wanted = [*rows.loc[method, ["mean", "low", "high"]], tuned["sbu", "tuned", method]]
+        assert [float(number) for number in (mean, low, high, frozen)] == pytest.approx(wanted, abs=0.051)
+
+
+def test_effects_by_own_searches_in_the_results_are_those_of_the_answers() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/searched-effects-sbu.csv")
+    rows = rows.assign(effect=rows["effect"].str.replace(MINUS, "-")).set_index("effect")
+    said = " ".join((ROOT / "docs/results.md").read_text().replace(MINUS, "-").split())
+    for words, name in (
+        ("Both attentions then bring", "both attentions"),
+        ("and spatial attention alone", "spatial attention alone"),
+    ):
+        row = rows.loc[EFFECTS[name]]
+        numbers = re.search(rf"{words} ([+-][\d.]+) \[([-\d.]+), ([-\d.]+)\]", said[said.index("Both attentions then") :])
+        assert numbers and [float(number) for number in numbers.groups()] == pytest.approx(
+            row[["points", "low", "high"]], abs=0.051
         )
+        assert row["verdict"] == "undecided"
 
 
 def test_citation_is_valid() -> None:

@@ -6,14 +6,14 @@ leaves the predictions for the outer folds in `reports/searched`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.answers import predictions
+from pipeline.answers import candidates, predictions
 from pipeline.config.params import Config
 from pipeline.report import text
 from pipeline.report.analysis import role
+from pipeline.report.page import Block
 from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 from pipeline.results.effects import EFFECTS, effect
@@ -23,7 +23,7 @@ FOLDER = Path("reports/searched")
 METHODS = ("lstm", "sa-lstm", "ta-lstm", "sta-lstm")
 
 
-def section(config: Config) -> Iterator[str | Table]:
+def section(config: Config) -> Iterator[Block]:
     """Accuracies of the methods that were searched for, by data set, and effects between them; or which search is missing."""
     rule, every = config.params.report, dict.fromkeys(protocol.dataset for protocol in config.params.protocols.values())
     searched = {dataset: found for dataset in every if (found := of_dataset(dataset))}
@@ -31,6 +31,7 @@ def section(config: Config) -> Iterator[str | Table]:
         yield accuracies(dataset, found, rule)
         if len(found) > 1:
             yield effects(dataset, {role(config.params.methods[name]) or name: one for name, one in found.items()}, rule)
+        yield from candidates.blocks(dataset, {name: FOLDER / f"{dataset}-{name}.json" for name in found})
     missing = [name for name in METHODS if not any(name in found for found in searched.values())]
     if missing:
         yield (
@@ -50,23 +51,16 @@ def accuracies(dataset: str, found: Mapping[str, Outcomes], rule: Rule) -> Table
     rows = []
     for name, one in found.items():
         known = summarise(one, rule)
-        numbers = {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")}
-        rows.append({"method": name} | numbers | {"chosen": chosen(FOLDER / f"{dataset}-{name}.json")})
+        rows.append({"method": name} | {key: getattr(known, key) for key in ("mean", "sd", "low", "high", "runs", "samples")})
     columns = (
         method_column(),
         field("mean", "Accuracy (%)", 2),
         field("sd", "s.d. over seeds", 2),
         Column("Interval", lambda row: text.interval(row["low"], row["high"]), numeric=True),
-        *minor(field("runs", "Seeds", 0), field("chosen", "Chosen by each fold")),
+        field("runs", "Seeds", 0),
     )
     note = "Every outer fold by the recipe that its training folds chose for the method; no fold chose for itself."
     return Table(f"searched-{dataset}", f"{dataset}: each method with the recipe of its own search", columns, rows, note)
-
-
-def chosen(record: Path) -> str:
-    """The candidates that the outer folds chose, in their order; empty without a record."""
-    choices: dict[str, str] = json.loads(record.read_text())["chosen"] if record.exists() else {}
-    return "; ".join(f"{fold}: {name}" for fold, name in choices.items())
 
 
 def effects(dataset: str, group: dict[str, Outcomes], rule: Rule) -> Table:
@@ -86,7 +80,7 @@ def effects(dataset: str, group: dict[str, Outcomes], rule: Rule) -> Table:
         Column("Points, interval", text.estimate, numeric=True),
         *minor(Column("p", lambda row: text.p_value(row["p"]), numeric=True)),
     )
-    note = "A sensitivity, shown beside the effects above: these take the recipes as they were frozen."
+    note = "A sensitivity beside the effects further up, which take the recipes as they were frozen."
     return Table(
         f"searched-effects-{dataset}", f"{dataset}: effects with the recipes of their own searches", columns, rows, note, groups=1
     )

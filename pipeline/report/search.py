@@ -68,8 +68,11 @@ class Search(Record):
 def load(dataset: str) -> Search | None:
     """The record of a data set's search; None where there is none, `ResultsMissing` where it cannot be read."""
     path = FOLDER / f"{dataset}.json"
-    if not path.exists():
-        return None
+    return read(path) if path.exists() else None
+
+
+def read(path: Path) -> Search:
+    """A record; `ResultsMissing` where it cannot be read."""
     try:
         return Search.model_validate_json(path.read_text())
     except ValidationError as error:
