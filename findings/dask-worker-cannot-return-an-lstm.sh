@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # distributed 2026.8.0, torch 2.13.0: a network goes to a worker as an argument by pickle, but comes back, is scattered, or moves from
-# worker to worker by Dask's own way for torch.nn.Module, which takes its attributes one by one. An LSTM (GRU, RNN) keeps weak references
+# worker to worker by Dask's own way for torch.nn.Module, which takes its attributes one by one. An LSTM keeps weak references
 # to its weights among them, which its pickling leaves out and Dask does not: "Could not serialize object of type list". So a task can
 # use a network with an LSTM and never return the trained one, alone, inside another module or in a dictionary. Where nothing fails it is
-# worse: two layers that share a weight come back with two weights, equal at first, and are trained apart from there on.
+# worse: two layers that share a weight come back with two weights, equal at first, and nothing keeps them so.
 # Guess before the run: all of them come back as pickle would bring them.
 # Seen: Linear comes back; LSTM, a module with one and a dictionary with one raise TypeError; as an argument the LSTM works. Weights that
 # are shared stay so as an argument, and are two after a return, after scatter and between workers, without a word.
@@ -50,7 +50,7 @@ if __name__ == "__main__":
         scattered = run(shares, client.scatter(sharing(), workers=[one]), on=[other]).result(60)
         print("weights", run(shares, sharing()).result(60), shares(run(sharing).result(60)), scattered, moved)
 PY
-venv/bin/python run.py > seen 2> /dev/null || { tail -5 seen; echo "CHANGED: run.py failed"; exit 1; }
+venv/bin/python run.py > seen 2> error || { tail -5 seen error; echo "CHANGED: run.py failed"; exit 1; }
 expect "coming back: Linear, LSTM, module with one, dictionary" "$(grep back seen)" "back Linear refused refused refused"
 expect "LSTM as an argument, scattered" "$(grep lstm seen)" "lstm (3, 1, 2) refused"
 expect "shared weights: argument, back, scattered, between workers" "$(grep weights seen)" "weights shared two two two"

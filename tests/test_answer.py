@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline.answers import pooled
+from pipeline.answers import pooled, searched
 from pipeline.answers.predictions import Study, counted, studies
 from pipeline.answers.sensitivity import clustered
 from pipeline.commands import answer
@@ -227,22 +230,81 @@ def test_recipes_of_their_own_stand_beside_the_frozen_ones(sbu: pd.DataFrame) ->
     for method in ("lstm", "sa-lstm", "sta-lstm"):
         own = sbu[sbu["cell"] == f"sbu-tuned-{method}"].assign(cell=method)
         own.to_csv(f"reports/searched/sbu-{method}.csv.gz", index=False)
-        shutil.copy(ROOT / "reports/searched/sbu-lstm.json", f"reports/searched/sbu-{method}.json")
+        shutil.copy(ROOT / f"reports/searched/sbu-{method}.json", "reports/searched")
     answer.main()
     said = Path("reports/answers/report.md").read_text()
     assert "| LSTM | 94.89 |" in said
-    record = json.loads(Path("reports/searched/sbu-lstm.json").read_text())
     rows = pd.read_csv("reports/answers/tables/candidates-sbu.csv", keep_default_na=False).set_index("candidate")
-    assert rows["lstm"].tolist() == [one["mean"] for one in record["candidates"]]
-    assert {str(name): folds.split() for name, folds in rows["lstm_folds"].items() if folds} == {
-        name: [fold for fold, choice in record["chosen"].items() if choice == name] for name in record["chosen"].values()
-    }
+    for method in ("lstm", "sa-lstm", "sta-lstm"):
+        record = json.loads(Path(f"reports/searched/sbu-{method}.json").read_text())
+        assert rows[method].tolist() == [one["mean"] for one in record["candidates"]]
+        assert {str(name): folds.split() for name, folds in rows[f"{method}_folds"].items() if folds} == {
+            name: [fold for fold, choice in record["chosen"].items() if choice == name] for name in record["chosen"].values()
+        }
     assert "Not run yet: the same search for ta-lstm (`python -m pipeline search --method ta-lstm`)" in said
     found = pd.read_csv("reports/answers/tables/searched-effects-sbu.csv").set_index("effect")
     frozen = pd.read_csv("reports/answers/tables/recipes.csv").query("recipe == 'tuned'").set_index("effect")
     assert len(found) == 3
     for key in ("points", "low", "high", "p", "verdict"):
         assert found[key].tolist() == frozen.loc[found.index, key].tolist()
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The committed searches, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "reports/searched", "reports/searched")
+    return tmp_path / "reports/searched"
+
+
+def _edited(**changes: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda table: table.assign(**changes)
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (_edited(cell="lstm"), "expected predictions of sta-lstm (column cell), found those of lstm"),
+        (lambda table: table.iloc[1:], "expected every sequence once a seed"),
+        (lambda table: table.iloc[:0], "expected every sequence once a seed"),
+        (lambda table: table[table["fold"] != 3], "expected the sequences and labels of the other searches"),
+        (_edited(predicted=99), "predicted: 99 is no class of the labels"),
+    ],
+)
+def test_predictions_of_a_search_that_are_amiss(own: Path, edit: Callable[[pd.DataFrame], pd.DataFrame], expected: str) -> None:
+    path = own / "sbu-sta-lstm.csv.gz"
+    edit(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(ResultsMissing, match=rf"sbu-sta-lstm\.csv\.gz: .*{re.escape(expected)}.*take it from git"):
+        list(searched.section(parameters.load(ROOT / "params.yaml")))
+
+
+def _record(key: str, value: Any) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (_record("method", "lstm"), "method: expected sta-lstm, found 'lstm'"),
+        (_record("candidates", []), "candidates: expected those of the other searches"),
+        (_record("chosen", {"1": "none such"}), "chosen: 'none such' is no candidate"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "expected the record of a search"),
+        (lambda path: path.unlink(), "expected the record of a search"),
+    ],
+)
+def test_records_of_a_search_that_are_amiss(own: Path, edit: Callable[[Path], None], expected: str) -> None:
+    edit(own / "sbu-sta-lstm.json")
+    with pytest.raises(ResultsMissing, match=rf"sbu-sta-lstm\.json: .*{re.escape(expected)}.*take it from git"):
+        list(searched.section(parameters.load(ROOT / "params.yaml")))
+
+
+def test_a_record_without_its_predictions(own: Path) -> None:
+    (own / "sbu-sta-lstm.csv.gz").unlink()
+    with pytest.raises(ResultsMissing, match=r"sbu-sta-lstm\.csv\.gz: expected a table of predictions"):
+        list(searched.section(parameters.load(ROOT / "params.yaml")))
 
 
 def test_the_demo_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:

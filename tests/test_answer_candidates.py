@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -16,16 +18,23 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "reports/searched"
 
 
-def record(**means: float) -> Search:
+def record(method: str, **means: float) -> Search:
     tried = [
         {"name": name, "round": 1, "method": "m", "changes": {}, "inner": {"1": mean}, "mean": mean, "sd_seeds": None}
         for name, mean in means.items()
     ]
-    told = {"protocol": "p", "seeds": [1], "budget": {"networks": 1, "core_minutes": 1.0}, "rule": "r", "folds": [1]}
+    told = {
+        "protocol": "p",
+        "method": method,
+        "seeds": [1],
+        "budget": {"networks": 1, "core_minutes": 1.0},
+        "rule": "r",
+        "folds": [1],
+    }
     return Search.model_validate({**told, "candidates": tried, "chosen": {"1": "good"}, "frozen": "good"})
 
 
-FOUND = {"lstm": record(good=95.0, poor=80.0), "sta-lstm": record(good=94.5, poor=86.25, other=99.0)}
+FOUND = {"lstm": record("lstm", good=95.0, poor=80.0), "sta-lstm": record("sta-lstm", good=94.5, poor=86.25, other=99.0)}
 
 
 def test_leads_are_by_the_accuracy_of_lstm_with_the_same_candidate() -> None:
@@ -43,10 +52,17 @@ def test_a_row_a_candidate_with_the_folds_that_chose_it() -> None:
     assert table.texts() == [["1", "good", "95.00 (1)"], ["1", "poor", "80.00"]]
 
 
-def test_without_lstm_there_is_no_figure(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(FOUND["sta-lstm"].model_dump_json())
-    found = list(candidates.blocks("sbu", {"sta-lstm": tmp_path / "a.json", "lstm": tmp_path / "none.json"}))
-    assert [block.key for block in found] == ["candidates-sbu"]
+@pytest.mark.parametrize("method", ["lstm", "sta-lstm"])
+def test_a_method_alone_has_no_figure(tmp_path: Path, method: str) -> None:
+    (tmp_path / "a.json").write_text(FOUND[method].model_dump_json())
+    assert [block.key for block in candidates.blocks("sbu", {method: tmp_path / "a.json"})] == ["candidates-sbu"]
+
+
+def test_the_figure_has_a_point_a_candidate() -> None:
+    leads = {"sa-lstm": [(80.0, 1.0), (81.0, 2.0), (82.0, 3.0)], "sta-lstm": [(80.0, 4.0), (81.0, 5.0)]}
+    svg = candidates.figure("sbu", leads).svg
+    points = re.findall(r"<use [^>]*?style=\"fill: (#\w+); fill-opacity: 0.8", svg)
+    assert sorted(Counter(points).values()) == [2 + 1, 3 + 1]  # one more each in the legend
 
 
 def test_the_committed_table_is_that_of_the_records() -> None:

@@ -234,21 +234,42 @@ def test_the_search_of_a_method_in_the_results_is_that_of_the_answers() -> None:
 
 
 def test_effects_by_own_searches_in_the_results_are_those_of_the_answers() -> None:
+    """The sentence with those and with what `tuned` has in their place, and the same in the first section."""
     import pandas as pd  # noqa: PLC0415
 
-    rows = pd.read_csv(ROOT / "reports/answers/tables/searched-effects-sbu.csv")
-    rows = rows.assign(effect=rows["effect"].str.replace(MINUS, "-")).set_index("effect")
+    found = pd.read_csv(ROOT / "reports/answers/tables/searched-effects-sbu.csv")
+    tuned = pd.read_csv(ROOT / "reports/answers/tables/recipes.csv").query("recipe == 'tuned' and protocol == 'sbu'")
+    rows = pd.concat([found, tuned], keys=["own", "tuned"]).assign(effect=lambda t: t["effect"].str.replace(MINUS, "-"))
+    rows = rows.reset_index(0, names="search").set_index(["search", "effect"])
     said = " ".join((ROOT / "docs/results.md").read_text().replace(MINUS, "-").split())
-    for words, name in (
-        ("Both attentions then bring", "both attentions"),
-        ("and spatial attention alone", "spatial attention alone"),
-    ):
-        row = rows.loc[EFFECTS[name]]
-        numbers = re.search(rf"{words} ([+-][\d.]+) \[([-\d.]+), ([-\d.]+)\]", said[said.index("Both attentions then") :])
-        assert numbers and [float(number) for number in numbers.groups()] == pytest.approx(
-            row[["points", "low", "high"]], abs=0.051
-        )
-        assert row["verdict"] == "undecided"
+    estimate = r"([+-][\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]"
+    sentence = re.search(r"Both attentions then bring .*? are better\.", said)
+    first = re.search(r"has a search of its own, both attentions bring .*? under `tuned`", said)
+    assert sentence and first
+    keys = ["both attentions", "spatial attention alone", "temporal attention alone"]
+    for text, names in ((sentence[0], keys), (first[0], keys[:1])):
+        wanted = [rows.loc[(search, EFFECTS[name])] for search in ("own", "tuned") for name in names]
+        numbers = [[float(number) for number in numbers] for numbers in re.findall(estimate, text)]
+        assert numbers == [pytest.approx([row["points"], row["low"], row["high"]], abs=0.051) for row in wanted]
+    assert rows.loc["own"].loc[[EFFECTS[name] for name in keys], "verdict"].tolist() == ["undecided"] * 3
+    assert rows.loc["tuned"].loc[[EFFECTS[name] for name in keys], "verdict"].tolist() == ["better", "better", "undecided"]
+
+
+def test_leads_in_the_results_are_those_of_the_records() -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = pd.read_csv(ROOT / "reports/answers/tables/candidates-sbu.csv")
+    lead = rows["sta-lstm"] - rows["lstm"]
+    said = " ".join((ROOT / "docs/results.md").read_text().replace(MINUS, "-").split())
+    told = re.search(
+        r"lead is ([\d.]+) to ([\d.]+) points where LSTM has less than 91 %, and (-[\d.]+) to ([\d.]+) where it has 94", said
+    )
+    best = re.search(r"third round has ([\d.]+) on validation parts, where the second has ([\d.]+)", said)
+    assert told and best
+    poor, good = lead[rows["lstm"] < 91], lead[rows["lstm"] >= 94]
+    assert [float(end) for end in told.groups()] == pytest.approx([poor.min(), poor.max(), good.min(), good.max()], abs=0.051)
+    means = rows.groupby("round")["sta-lstm"].max()
+    assert [float(mean) for mean in best.groups()] == pytest.approx([means[3], means[2]], abs=0.051)
 
 
 def test_citation_is_valid() -> None:

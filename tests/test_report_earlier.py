@@ -120,7 +120,7 @@ def test_a_method_without_gradient_is_run_once_and_stands_under_every_recipe(pro
     assert verdicts() == {"sbu, recipe paper": earlier.WORSE, "sbu, recipe warm": earlier.WORSE}
     of = table("comparison-sbu").set_index("method").loc[SVM]
     assert float(of["paper mean"]) == float(of["warm mean"]) == 100
-    once = "A method that no gradient trains is run once and stands under every recipe."
+    once = "A method that no gradient trains is run under one recipe and stands under every one."
     assert page().count(once) == 3
 
 

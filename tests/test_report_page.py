@@ -80,7 +80,7 @@ def test_no_line_breaks_a_number_where_there_is_room(tmp_path: Path) -> None:
     rows = [{"who": "a", "ours": "88.52 ± 0.54 (5 runs)"}, {"who": "b", "ours": "[84.70, 91.48]"}, {"who": "c", "ours": "0.10"}]
     html = markup.to_html(Table("t", "T", columns, rows))
     runs = '<span class="minor"> <span class="kept">(5 runs)</span></span>'
-    assert f'<td class="number"><span class="whole">88.52 ± 0.54</span>{runs}</td>' in html
+    assert f'<td class="number"><span class="whole">88.52 ±&nbsp;0.54</span>{runs}</td>' in html
     assert '<td class="number"><span class="whole">[84.70, 91.48]</span></td>' in html and '<td class="number">0.10</td>' in html
 
 

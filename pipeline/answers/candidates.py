@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.errors import ResultsMissing
 from pipeline.report import search, text
 from pipeline.report.figures import FAINT, INK, PHONE, Figure, canvas, colour, style, to_svg
 from pipeline.report.tables import Column, Row, Table, field
@@ -20,12 +21,23 @@ CAPTION = (
 
 
 def blocks(dataset: str, paths: Mapping[str, Path]) -> Iterator[Table | Figure]:
-    """The table of the records that are there, by method, and the figure where one of them is the LSTM's."""
-    records = {method: search.read(path) for method, path in paths.items() if path.exists()}
-    if records:
-        yield table(dataset, records)
+    """The table of the methods' records, and the figure where one of them is the LSTM's; `ResultsMissing` where one is amiss."""
+    records = {method: search.read(path) for method, path in paths.items()}
+    for method, record in records.items():
+        _check(paths[method], method, record, next(iter(records.values())))
+    yield table(dataset, records)
     if LSTM in records and len(records) > 1:
         yield figure(dataset, leads(records))
+
+
+def _check(path: Path, method: str, record: search.Search, first: search.Search) -> None:
+    names, wanted = ([one.name for one in each.candidates] for each in (record, first))
+    if record.method != method:
+        raise ResultsMissing(f"{path}: method: expected {method}, found {record.method!r}; {search.NEXT}")
+    if names != wanted:
+        raise ResultsMissing(f"{path}: candidates: expected those of the other searches, found others; {search.NEXT}")
+    if unknown := sorted(set(record.chosen.values()) - set(names)):
+        raise ResultsMissing(f"{path}: chosen: {unknown[0]!r} is no candidate of the record; {search.NEXT}")
 
 
 def table(dataset: str, records: Records) -> Table:
@@ -38,8 +50,8 @@ def table(dataset: str, records: Records) -> Table:
             row |= {method: one.mean, f"{method}_folds": " ".join(folds)}
     columns = (field("round", "Round", 0), field("candidate", "Candidate", whole=True), *map(_inner, records))
     note = (
-        "Accuracy of validation in per cent, mean over the outer folds, whose test parts are not looked at; in brackets the outer"
-        " folds that chose it. Round 3 was named before any of it was run."
+        "Accuracy of validation in per cent, mean over the outer folds, whose test parts are not looked at, with one seed; in"
+        " brackets the outer folds that chose it. Rounds are in the order in which they were named (params.yaml, section search)."
     )
     return Table(f"candidates-{dataset}", f"{dataset}: candidates of the searches", columns, list(rows.values()), note)
 

@@ -48,7 +48,7 @@ def build(config: Config, studies: Sequence[Study], generated: Sequence[Study]) 
         Section("With fresh seeds", tuple(fresh(config, studies))),
         Section("When attention pays: the input", tuple(inputs.section(config, studies))),
         Section("Does looking pay: weights that are the same for every clip", tuple(static.section(config, studies))),
-        Section("Each method with a recipe of its own", tuple(searched.section(config))),
+        Section("Each method by a search of its own", tuple(searched.section(config))),
         Section("The same people in several sequences", (people(config, studies),)),
         Section("Earlier methods", (before,)),
         Section("The paper's rows on synthetic data", tuple(synthetic.section(config, generated))),

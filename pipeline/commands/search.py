@@ -6,7 +6,7 @@ over all d. The choice of f is the candidate with the best score inside f: no sa
 
 Networks are remembered in `.work/search`, so an interrupted search goes on where it was. Each is scored with every number of
 views that the search lists. The recipe of the project was searched for with STA-LSTM; `--method` gives another method the same
-candidates and the same budget, in a record of its own that no report is made from.
+candidates and the same budget, in a record of its own, which the answers are made from and no report of a data set.
 """
 
 from __future__ import annotations
@@ -132,8 +132,13 @@ def plan_of(method: str | None) -> Plan:
     config = parameters.load()
     name, methods = config.every[config.search.cell].method if method is None else method, config.params.methods
     scratch = f"{name}-scratch" if name in methods and methods[name].staged else name
-    if missing := [one for one in (name, scratch) if one not in methods]:
-        raise ParamsError(f"params.yaml: methods has no {missing[0]!r}; it has {', '.join(methods)}")
+    if name not in methods:
+        raise ParamsError(f"params.yaml: methods has no {name!r}; it has {', '.join(methods)}")
+    if scratch not in methods:
+        raise ParamsError(
+            f"params.yaml: methods.{name} is trained in stages, and candidates without them need a method {scratch!r}, which is"
+            " not there; search for a method that has it, such as sta-lstm, or add it"
+        )
     if not methods[name].by_gradient:
         raise ParamsError(
             f"params.yaml: methods.{name}: no gradient trains it, and the candidates of `search` change how networks learn"

@@ -22,7 +22,7 @@ GRADES = {
 
 PART = "Numbers over a part of a data set stand beside none of the paper's."
 MARKS = "*\N{DAGGER}\N{DOUBLE DAGGER}\N{SECTION SIGN}"  # of notes to rows, in order; then twice
-ONCE = " A method that no gradient trains is run once and stands under every recipe."
+ONCE = " A method that no gradient trains is run under one recipe and stands under every one."
 SWITCHES = ("spatial", "temporal", "staged", "regularised")
 
 

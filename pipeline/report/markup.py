@@ -61,7 +61,7 @@ def _cell(value: str, whole: bool) -> str:
 def _code(value: str) -> str:
     """Backquoted code; intervals, a number with its spread (`whole` where there is room), and small p, in one line each."""
     code = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(value))
-    code = re.sub(r"^\[[^\[\]<>]+\]$|^[\d.]+ ± [\d.]+$", r'<span class="whole">\g<0></span>', code)
+    code = re.sub(r"^\[[^\[\]<>]+\]$|^[\d.]+ ± [\d.]+$", r'<span class="whole">\g<0></span>', code).replace("± ", "±&nbsp;")
     return re.sub(r"(?<=\S )\[[^\[\]<>]+\]$|^&lt; [\d.]+$", r'<span class="kept">\g<0></span>', code)
 
 

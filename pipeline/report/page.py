@@ -149,7 +149,8 @@ LATER = (
 GAP = "What the gap to the paper consists of"
 SWITCHES = (
     "Each row switches one thing of the method that it is compared with, as other readings of the paper or other practice would"
-    " have it, and says how much accuracy that brings or costs. These rows stand in no other table and in no answer."
+    " have it, and says how much accuracy that brings or costs. These rows stand in no other table of this report and in no"
+    " answer."
 )
 
 

@@ -17,6 +17,7 @@ from pipeline.report.tables import Column, Table, field, minor
 from pipeline.report.tables import method as method_column
 
 FOLDER = Path("reports/search")
+NEXT = "take it from git again, or make the search again"
 
 
 class Record(BaseModel):
@@ -55,6 +56,7 @@ class Search(Record):
     """A search: `chosen` names the candidate of each outer fold, `frozen` the one that became the recipe."""
 
     protocol: str
+    method: str = ""
     seeds: list[int]
     budget: Budget
     rule: str
@@ -75,10 +77,12 @@ def read(path: Path) -> Search:
     """A record; `ResultsMissing` where it cannot be read."""
     try:
         return Search.model_validate_json(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsMissing(f"{path}: expected the record of a search ({error}); {NEXT}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        message = f"{path}: {where}: {first['msg']}; {FOLDER / 'README.md'} has the format; make the search again"
+        message = f"{path}: {where}: {first['msg']}; {FOLDER / 'README.md'} has the format; {NEXT}"
         raise ResultsMissing(message) from error
 
 

@@ -48,8 +48,9 @@ def table(results: Results, analysis: ProtocolAnalysis) -> Table | None:
         f"With it minus without, in points, with the {interval_title(results)}, over all seeds of both. p is adjusted by"
         " Holm's method over the rows of a recipe. The last three columns: with it / without, shares of the networks."
     )
-    strong = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
-    title = f"{analysis.name}: what the regularisers and the staged training bring to each method"
+    own = frozenset(i for i, row in enumerate(rows) if row["method"] == "sta-lstm")
+    strong = own if len(own) < len(rows) else frozenset()
+    title = f"{analysis.name}: what the regularisers and the staged training bring"
     return Table(f"parts-{analysis.name}", title, columns, rows, note, strong, groups=1 + (len(analysis.groups) > 1))
 
 
