@@ -1,6 +1,6 @@
 """RQ4: the methods before STA-LSTM, run here on the same sequences, beside what was reported of them, with rank and verdict.
 
-A method that no gradient trains is run once and stands beside STA-LSTM of every recipe; another one beside that of its own.
+A method that no gradient trains is run under one recipe and stands beside STA-LSTM of every one; another beside that of its own.
 A reading of ours, of a method that nobody described in public, has neither rank nor verdict; later methods are not among these.
 """
 
@@ -17,6 +17,7 @@ from pipeline.config.params import Config
 from pipeline.config.sections import GridCell, Method
 from pipeline.report import text
 from pipeline.report.answers import QUESTIONS
+from pipeline.report.contents import ONCE
 from pipeline.report.earlier import VERDICTS
 from pipeline.report.panels import ranks
 from pipeline.report.results import PAPER
@@ -65,9 +66,9 @@ def table(config: Config, studies: Sequence[Study]) -> Table:
         ),
         *difference_columns(f"STA-LSTM {text.MINUS} it"),
     )
-    note = NOTE.format(family="methods with a rank of a protocol and recipe") + (
-        " A method that no gradient trains is run once and stands beside every recipe. Without a rank: our reading of a method"
-        " that nobody described in public. Reported: on SBU, by the papers; what is known of each stands in reports/paper.csv."
+    note = (
+        f"{NOTE.format(family='methods with a rank of a protocol and recipe')}{ONCE} Without a rank: our reading of a method that"
+        " nobody described in public. Reported: on SBU, by the papers; what is known of each stands in reports/paper.csv."
     )
     head = ("protocol", "recipe", "method", "cell", "rank", "mean", "low_of_mean", "high_of_mean", "reported")
     strong = frozenset(i for i, row in enumerate(rows) if row["method"] == STA)
